@@ -1,0 +1,42 @@
+# Everything from a bare Python >= 3.11; see README.md.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+WORKERS ?= 2
+
+.PHONY: install test lint types check-imports bench demo fuzz clean
+
+install: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade-strategy only-if-needed -c constraints.txt -e ".[dev]"
+	touch $(READY)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+check-imports: $(READY)
+	$(BIN)/lint-imports
+
+test: lint types check-imports
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+fuzz: $(READY)
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/stateful tests/stats tests/spreads -m "not rehearsal"
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+# make demo KEEP=1 leaves the bot and the exchange running and prints the API address.
+demo: $(READY)
+	$(BIN)/freqtrade-ext demo $(if $(KEEP),--keep)
+
+clean:
+	rm -rf $(VENV) build *.egg-info demo_run

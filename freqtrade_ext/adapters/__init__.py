@@ -1,0 +1,1 @@
+"""The only place that imports Freqtrade: thin translations between its callbacks and our domain."""

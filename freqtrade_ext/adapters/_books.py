@@ -1,0 +1,41 @@
+"""Freqtrade's trades and orders as the books that the domain observes."""
+
+from decimal import Decimal
+from typing import Any
+
+from freqtrade_ext.spreads import BookedOrder, LegBook, to_quantity
+
+__all__ = ["leg_book"]
+
+
+def leg_book(trade: Any, *, in_callback: bool = False) -> LegBook:
+    """
+    Read the books of one leg from its Freqtrade trade.
+
+    Parameters
+    ----------
+    trade : Trade or LocalTrade
+        The trade with its orders.
+    in_callback : bool
+        Inside ``order_filled`` Freqtrade has not closed its books yet, so only orders count.
+    """
+    sign = -1 if trade.is_short else 1
+    orders = []
+    for order in trade.orders:
+        entering = order.ft_order_side == trade.entry_side
+        filled = to_quantity(order.safe_filled or 0.0)
+        if order.ft_order_side == "stoploss" and not filled:
+            continue  # a stop waiting on the exchange is protection, not an order of the spread
+        direction = sign if entering else -sign
+        orders.append(
+            BookedOrder(
+                order_id=str(order.order_id),
+                quantity=to_quantity(order.safe_amount) * direction,
+                filled=filled * direction,
+                is_open=bool(order.ft_is_open),
+            )
+        )
+    held = None
+    if not in_callback:
+        held = to_quantity(trade.amount or 0.0) * sign if trade.is_open else Decimal(0)
+    return LegBook(orders=tuple(orders), held=held)

@@ -1,0 +1,34 @@
+"""What a Freqtrade callback answers when it fails.
+
+Freqtrade swallows errors in callbacks and goes ahead as if the answer had been *yes*. For a
+two-leg strategy going ahead is the dangerous answer, so each callback names its own.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+__all__ = ["answer_on_error"]
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def answer_on_error(answer: T) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Choose what a Freqtrade callback answers when it fails."""
+
+    def decorate(callback: Callable[P, T]) -> Callable[P, T]:
+        @wraps(callback)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                return callback(*args, **kwargs)
+            except Exception:  # noqa: BLE001 - the only broad except in the package
+                logger.exception("%s failed, answering %r", callback.__qualname__, answer)
+                return answer
+
+        return guarded
+
+    return decorate

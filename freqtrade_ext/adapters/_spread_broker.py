@@ -1,0 +1,388 @@
+"""Between Freqtrade's callbacks and the spread desk: gathers what a decision needs, passes answers.
+
+The broker decides nothing: entries are decided by `size_entry`, exits by `SpreadDesk.review`, and
+what each leg must do by the coordinator. It knows in which order Freqtrade asks.
+"""
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from freqtrade.persistence import Trade
+
+from freqtrade_ext.adapters._books import leg_book
+from freqtrade_ext.adapters._leg_markets import LegMarkets
+from freqtrade_ext.adapters._spread_results import SpreadResults
+from freqtrade_ext.adapters._spread_view import SpreadView
+from freqtrade_ext.adapters._tags import EntryTag
+from freqtrade_ext.risk import CloseReason
+from freqtrade_ext.settings import SpreadSettings
+from freqtrade_ext.spreads import (
+    AccountView,
+    Bands,
+    BookedOrder,
+    CancelOrder,
+    Candidate,
+    EntryBoard,
+    EntryCase,
+    LegBook,
+    LegMarket,
+    LegName,
+    RecordStore,
+    Refusal,
+    SpreadDesk,
+    SpreadRecord,
+    SpreadSpec,
+    SubmitOrder,
+    TrackRecord,
+    outstanding,
+    size_entry,
+    to_quantity,
+)
+
+__all__ = ["SpreadBroker"]
+
+logger = logging.getLogger(__name__)
+
+
+class SpreadBroker:
+    """
+    The desk of one run, and what it needs to be asked with.
+
+    Parameters
+    ----------
+    strategy : IStrategy
+        Gives access to Freqtrade's data provider, wallets and pair locks.
+    view : SpreadView
+        Tracks and entry board.
+    settings : SpreadSettings
+        Limits.
+    store : RecordStore
+        Where records survive a restart.
+    mode : str
+        Freqtrade's run mode.
+    """
+
+    def __init__(
+        self,
+        strategy: Any,
+        view: SpreadView,
+        markets: LegMarkets,
+        settings: SpreadSettings,
+        store: RecordStore,
+        mode: str,
+    ) -> None:
+        self._strategy = strategy
+        self._view = view
+        self._markets = markets
+        # The look-ahead analysis has slots without limit, so that each trade stands alone.
+        self._one_leg_runs = mode not in {"live", "dry_run", "backtest", "hyperopt"}
+        if self._one_leg_runs:
+            settings = settings.model_copy(update={"max_open_spreads": 1_000_000})
+        self._settings = settings
+        self._candle_ms = view.candle_ms
+        self.live = mode in {"live", "dry_run"}
+        self.desk = SpreadDesk(settings, store, view.candle_ms)
+        self.desk.restore()
+        self.results = SpreadResults()
+        self.signalled: dict[str, EntryBoard] = {}
+        self._said: dict[str, int] = {}
+
+    # What the books show
+
+    def loop(self, now_ms: int) -> None:
+        """Tell the desk the time and what Freqtrade's books show of every leg."""
+        if self.desk.records:
+            self.desk.tick(now_ms)
+            trades = list(Trade.get_trades_proxy(is_open=True))
+            for spread_id in list(self.desk.records):
+                for leg in LegName:
+                    self._observe_leg(spread_id, leg, trades, now_ms)
+        self.results.book(self.desk.take_closed())
+
+    def filled(self, tag: EntryTag, trade: Any, now_ms: int) -> None:
+        """Tell the desk about a fill as soon as Freqtrade knows it."""
+        if tag.spread_id not in self.desk.records:
+            return
+        self.desk.link_trade(tag.spread_id, tag.leg, trade.id)
+        book = leg_book(trade, in_callback=True)
+        self.desk.observe(tag.spread_id, tag.leg, book, now_ms, settled=False)
+
+    def _observe_leg(self, spread_id: str, leg: LegName, trades: list[Any], now_ms: int) -> None:
+        record = self.desk.records.get(spread_id)
+        if record is None:
+            return
+        trade = _trade_of(record, leg, trades)
+        if trade is not None:
+            self.desk.link_trade(spread_id, leg, trade.id)
+            book = leg_book(trade)
+        elif self._one_leg_runs:
+            return
+        else:
+            book = LegBook(held=to_quantity(0))
+        self.desk.observe(spread_id, leg, book, now_ms, settled=True)
+
+    # Entry
+
+    def stake(
+        self, tag: EntryTag, rate: float, leverage: float, bands: Mapping[str, Bands], now_ms: int
+    ) -> float:
+        """Stake for the entry order that the desk wants on this leg; 0 when it wants none."""
+        if tag.spread_id not in self.desk.records:
+            self._ask_to_open(tag, bands, now_ms)
+        order = self._entry_order(tag)
+        if order is None:
+            return 0.0
+        # Freqtrade cuts the amount to whole lots; the last digit must not cost one.
+        return float(order.quantity) * rate / leverage * (1 + 1e-9)
+
+    def confirm(self, tag: EntryTag, side: str, quantity: float, now_ms: int) -> bool:
+        """Let an entry pass only if it is the order that the desk wants on this leg."""
+        order = self._entry_order(tag)
+        if order is None or tag.side != side:
+            return False
+        lot = float(self.desk.records[tag.spread_id].position.leg(tag.leg).lot)
+        if abs(quantity - float(order.quantity)) > lot * 1.01:
+            logger.warning(
+                "[SAFETY] %s: Freqtrade would order %s instead of %s; refused",
+                tag,
+                quantity,
+                order.quantity,
+            )
+            return False
+        self.desk.mark_sent(tag.spread_id, order, now_ms)
+        self._assume_partner(tag, now_ms)
+        return True
+
+    def _entry_order(self, tag: EntryTag) -> SubmitOrder | None:
+        order = self.desk.pending_order(tag.spread_id, tag.leg)
+        return None if order is None or order.reduce_only else order
+
+    def _ask_to_open(self, tag: EntryTag, bands: Mapping[str, Bands], now_ms: int) -> None:
+        candidates = self._view.board(bands).at(self.closed_candle(now_ms))
+        place = next((i for i, c in enumerate(candidates) if c.spread_id == tag.spread_id), None)
+        if place is None or candidates[place].direction is not tag.direction:
+            return
+        case = self._case(candidates[place], candidates[:place], bands, now_ms)
+        refusal = self._partner_missing(tag, case.candidate) or size_entry(case, self._settings)
+        if isinstance(refusal, Refusal):
+            self._say(case.candidate, refusal)
+            return
+        fit = case.track.fit_at(case.track.row_at(case.candidate.time_ms) or 0)
+        plan = refusal.plan(intercept=fit.intercept if fit else 0.0)
+        self.desk.open_spread(
+            case.candidate,
+            plan,
+            case.track,
+            case.bands,
+            equity=case.account.equity,
+            now_ms=now_ms,
+        )
+
+    def _case(
+        self,
+        candidate: Candidate,
+        better: tuple[Candidate, ...],
+        bands: Mapping[str, Bands],
+        now_ms: int,
+    ) -> EntryCase:
+        spec = self._view.specs[candidate.spread_id]
+        open_trades = list(Trade.get_trades_proxy(is_open=True))
+        return EntryCase(
+            candidate=candidate,
+            better=better,
+            spec=spec,
+            track=self._view.tracks[spec.spread_id],
+            bands=bands[spec.spread_id],
+            legs={
+                LegName.A: self._leg_market(spec.leg_a, spec, candidate, now_ms),
+                LegName.B: self._leg_market(spec.leg_b, spec, candidate, now_ms),
+            },
+            account=self._account(len(open_trades)),
+            active=self.desk.records,
+            markets_in_use=frozenset(trade.pair for trade in open_trades) | self._reserved(),
+            last_exit=self.desk.last_exit(spec.spread_id),
+            history=TrackRecord() if self._one_leg_runs else self.results.history,
+        )
+
+    def _leg_market(
+        self, market: str, spec: SpreadSpec, candidate: Candidate, now_ms: int
+    ) -> LegMarket:
+        row = self._view.tracks[spec.spread_id].row_at(candidate.time_ms) or 0
+        fit = self._view.tracks[spec.spread_id].fit_at(row)
+        holding_ms = (fit.half_life if fit else 0.0) * self._candle_ms
+        return LegMarket(
+            price=self._view.close_of(market, candidate.time_ms),
+            limits=self._markets.limits(market),
+            fee_rate=self._markets.fee(market),
+            funding_rate=self._markets.expected_funding(
+                self._strategy.dp, market, now_ms, holding_ms, live=self.live
+            ),
+            locked=self._is_locked(market, candidate, spec),
+        )
+
+    def _is_locked(self, market: str, candidate: Candidate, spec: SpreadSpec) -> bool:
+        leg = LegName.A if market == spec.leg_a else LegName.B
+        side = EntryTag(spec.spread_id, candidate.direction, leg).side
+        moment = _utc(candidate.time_ms if self.live else candidate.time_ms + self._candle_ms)
+        return bool(self._strategy.is_pair_locked(market, candle_date=moment, side=side))
+
+    def _account(self, open_trades: int) -> AccountView:
+        wallets = self._strategy.wallets
+        margin, legs = 0.0, 0
+        for record in self.desk.records.values():
+            for leg in LegName:
+                order = self.desk.pending_order(record.position.spread_id, leg)
+                if order is None or order.reduce_only:
+                    continue
+                legs += order.client_order_id not in record.names.values()
+                price = self._view.close_of(self._market_of(record, leg), record.signal_ms)
+                margin += float(order.quantity) * price / self._settings.sizing.leverage
+        return AccountView(
+            equity=float(wallets.get_total_stake_amount()),
+            available=float(wallets.get_available_stake_amount()) - margin,
+            free_slots=float(self._strategy.max_open_trades) - open_trades - legs,
+        )
+
+    def _reserved(self) -> frozenset[str]:
+        return frozenset(
+            self._market_of(record, leg) for record in self.desk.records.values() for leg in LegName
+        )
+
+    def _market_of(self, record: SpreadRecord, leg: LegName) -> str:
+        return record.leg_a if leg is LegName.A else record.leg_b
+
+    def _partner_missing(self, tag: EntryTag, candidate: Candidate) -> Refusal | None:
+        """Refuse unless Freqtrade has the partner's signal too: both legs or none."""
+        partner = candidate.leg_b if tag.leg is LegName.A else candidate.leg_a
+        if self._is_alone(partner):
+            return None
+        board = self.signalled.get(partner)
+        if board is None or candidate not in board.at(candidate.time_ms):
+            return Refusal(f"{partner} has no signal on this candle")
+        return None
+
+    def _is_alone(self, partner: str) -> bool:
+        return self._one_leg_runs and partner not in self._strategy.dp.current_whitelist()
+
+    def _assume_partner(self, tag: EntryTag, now_ms: int) -> None:
+        record = self.desk.records[tag.spread_id]
+        partner = tag.leg.other
+        order = self.desk.pending_order(tag.spread_id, partner)
+        if order is None or not self._is_alone(self._market_of(record, partner)):
+            return
+        quantity = order.quantity * (1 if order.side == "buy" else -1)
+        assumed = BookedOrder(f"assumed {order.client_order_id}", quantity, quantity, False)
+        self.desk.observe(tag.spread_id, partner, LegBook(orders=(assumed,)), now_ms, settled=False)
+
+    def _say(self, candidate: Candidate, refusal: Refusal) -> None:
+        """Log a refusal once a candle, not once a loop."""
+        if self._said.get(candidate.spread_id) == candidate.time_ms:
+            return
+        self._said[candidate.spread_id] = candidate.time_ms
+        level = logging.INFO if self.live else logging.DEBUG
+        logger.log(
+            level,
+            "[STRATEGY] %s %s at z=%.2f is not entered: %s",
+            candidate.spread_id,
+            candidate.direction.value,
+            candidate.z_score,
+            refusal.text,
+        )
+
+    # Exit and repair
+
+    def exit_reason(
+        self, tag: EntryTag, trade: Any, rate: float, bands: Mapping[str, Bands], now_ms: int
+    ) -> CloseReason | None:
+        """Reason to close this leg's trade now, or None; a trade that no spread owns is closed."""
+        record = self.desk.records.get(tag.spread_id)
+        if record is None or record.trade_ids.get(tag.leg, trade.id) != trade.id:
+            return CloseReason.ORPHAN_LEG
+        self._review(tag, trade, rate, bands, now_ms)
+        order = self.desk.pending_order(tag.spread_id, tag.leg)
+        if order is None or not self._closes(tag, order):
+            return None
+        self.desk.mark_sent(tag.spread_id, order, now_ms)
+        self._assume_partner(tag, now_ms)
+        return order.reason or CloseReason.ORPHAN_LEG
+
+    def _review(
+        self, tag: EntryTag, trade: Any, rate: float, bands: Mapping[str, Bands], now_ms: int
+    ) -> None:
+        if tag.spread_id not in self._view.specs:
+            self.desk.retire(tag.spread_id, now_ms)
+        elif tag.spread_id in self._view.tracks:
+            self.desk.review(
+                tag.spread_id,
+                self._view.tracks[tag.spread_id],
+                bands[tag.spread_id],
+                candle_open_ms=self.closed_candle(now_ms),
+                liquidation_share=_liquidation_share(trade, rate),
+                now_ms=now_ms,
+            )
+
+    def adjustment(self, tag: EntryTag, trade: Any, rate: float, now_ms: int) -> float | None:
+        """Stake to add to (+) or take from (-) a leg that was filled in part or must be trimmed."""
+        order = self.desk.pending_order(tag.spread_id, tag.leg)
+        if order is None or self._closes(tag, order) or not trade.amount:
+            return None
+        self.desk.mark_sent(tag.spread_id, order, now_ms)
+        quantity = float(order.quantity) * (1 + 1e-9)
+        if order.reduce_only:
+            return -quantity / trade.amount * trade.stake_amount
+        return quantity * rate / trade.leverage
+
+    def wants_adjustment(self) -> bool:
+        """Whether any leg needs Freqtrade's position adjustment, which costs two requests each."""
+        for spread_id, record in self.desk.records.items():
+            for leg in LegName:
+                order = self.desk.pending_order(spread_id, leg)
+                if order is None or not record.position.leg(leg).held:
+                    continue
+                if not order.reduce_only or order.quantity < abs(record.position.leg(leg).held):
+                    return True
+        return False
+
+    def wants_cancel(self, tag: EntryTag) -> bool:
+        """Whether the coordinator wants the working order of this leg off the book."""
+        record = self.desk.records.get(tag.spread_id)
+        if record is None:
+            return False
+        return any(
+            isinstance(command, CancelOrder) and command.leg is tag.leg
+            for command in outstanding(record.position)
+        )
+
+    def _closes(self, tag: EntryTag, order: SubmitOrder) -> bool:
+        leg = self.desk.records[tag.spread_id].position.leg(tag.leg)
+        return order.reduce_only and order.quantity > abs(leg.held) - leg.lot
+
+    def closed_candle(self, now_ms: int) -> int:
+        """Open time of the last candle that is closed at `now_ms`."""
+        return (now_ms // self._candle_ms - 1) * self._candle_ms
+
+
+def _trade_of(record: SpreadRecord, leg: LegName, trades: list[Any]) -> Any:
+    """Find the trade of a leg: open with its tag, or the one it was when last seen."""
+    for trade in trades:
+        tag = EntryTag.parse(trade.enter_tag)
+        if tag and (tag.spread_id, tag.leg) == (record.position.spread_id, leg):
+            return trade
+    trade_id = record.trade_ids.get(leg)
+    if trade_id is None:
+        return None
+    closed = Trade.get_trades_proxy(is_open=False)
+    return next((trade for trade in closed if trade.id == trade_id), None)
+
+
+def _liquidation_share(trade: Any, rate: float) -> float:
+    """Share of the way from the entry price to liquidation that the price has gone."""
+    if not trade.liquidation_price or trade.liquidation_price == trade.open_rate:
+        return 0.0
+    return float((rate - trade.open_rate) / (trade.liquidation_price - trade.open_rate))
+
+
+def _utc(time_ms: int) -> datetime:
+    return datetime.fromtimestamp(time_ms / 1000, UTC)

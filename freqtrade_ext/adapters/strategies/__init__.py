@@ -1,0 +1,5 @@
+"""Freqtrade strategies; `user_data/strategies` holds the subclasses that Freqtrade loads."""
+
+from freqtrade_ext.adapters.strategies._spread_strategy import SpreadStrategy
+
+__all__ = ["SpreadStrategy"]

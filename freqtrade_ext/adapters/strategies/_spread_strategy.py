@@ -1,0 +1,265 @@
+"""Two legs as two Freqtrade trades: the callbacks, one question or one report each."""
+
+import logging
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from freqtrade.exceptions import OperationalException
+from freqtrade.exchange import timeframe_to_msecs
+from freqtrade.strategy import DecimalParameter, IStrategy
+from pandas import DataFrame
+
+from freqtrade_ext.adapters._callbacks import answer_on_error
+from freqtrade_ext.adapters._leg_markets import LegMarkets
+from freqtrade_ext.adapters._spread_broker import SpreadBroker
+from freqtrade_ext.adapters._spread_frames import (
+    PLOT_CONFIG,
+    add_entry_columns,
+    add_spread_columns,
+)
+from freqtrade_ext.adapters._spread_view import SpreadView
+from freqtrade_ext.adapters._tags import EntryTag
+from freqtrade_ext.errors import ConfigError
+from freqtrade_ext.settings import load_settings
+from freqtrade_ext.spreads import Bands, MemoryRecordStore, load_book
+
+__all__ = ["SpreadStrategy"]
+
+logger = logging.getLogger(__name__)
+
+
+class SpreadStrategy(IStrategy):
+    """
+    Market-neutral trading of the spreads in the spread book.
+
+    Every decision is made by `freqtrade_ext.spreads`; this class asks for it and reports what
+    Freqtrade's books show. Exits take one path only, `custom_exit`.
+    """
+
+    INTERFACE_VERSION = 3
+    timeframe = "1h"
+    can_short = True
+    process_only_new_candles = True
+    use_exit_signal = True
+    # A signal is for the very next candle: acting late costs more than the edge is worth.
+    ignore_buying_expired_candle_after = 240
+    minimal_roi: dict[str, float] = {}
+    # Of the margin: a disaster stop that works when the bot is down; spreads have their own stop.
+    stoploss = -0.6
+
+    # Factors on the bands of each spread in the book, so that one search moves all of them.
+    entry_scale = DecimalParameter(0.5, 2.0, default=1.0, decimals=2, space="buy")
+    exit_scale = DecimalParameter(0.0, 2.0, default=1.0, decimals=2, space="sell")
+    stop_scale = DecimalParameter(0.75, 3.0, default=1.0, decimals=2, space="sell")
+    holding_scale = DecimalParameter(0.3, 5.0, default=1.0, decimals=1, space="sell")
+
+    plot_config = PLOT_CONFIG
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        timeframe = config.get("timeframe") or self.timeframe
+        try:
+            self._ext = load_settings(config.get("ext"), source="configuration").spreads
+            self._view = _load_view(
+                Path(config["user_data_dir"]) / self._ext.book, self._ext, timeframe
+            )
+        except ConfigError as error:
+            # Not ConfigurationError: with that one Freqtrade ends with exit code 1, not 2.
+            raise OperationalException(str(error)) from error
+        self.startup_candle_count = self._view.startup_candles
+        self._markets = LegMarkets()
+        self._broker: SpreadBroker | None = None
+        self._now_ms = 0
+
+    @property
+    def broker(self) -> SpreadBroker:
+        """The spreads of this run."""
+        if self._broker is None:
+            self._broker = self._new_broker()
+        return self._broker
+
+    def _new_broker(self) -> SpreadBroker:
+        mode = str(self.dp.runmode.value)
+        store: Any = MemoryRecordStore()
+        if mode in {"live", "dry_run"}:
+            # Only a trading bot has a database; a backtest must not even import it.
+            from freqtrade_ext.adapters.persistence import DatabaseRecordStore
+
+            store = DatabaseRecordStore()
+        return SpreadBroker(self, self._view, self._markets, self._ext, store, mode)
+
+    def bot_start(self, **kwargs: Any) -> None:
+        """Read limits and fees once, and continue the spreads of an earlier run."""
+        self._markets.read(self.dp, self._view.markets, self.config)
+        self._view.keep_listed(set(self._markets.known))
+        self._broker = self._new_broker()
+
+    @answer_on_error(None)
+    def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
+        """Report the time and the books, before anything is decided."""
+        now_ms = _ms(current_time)
+        if now_ms < self._now_ms:  # hyperopt starts its next backtest
+            signalled = self.broker.signalled
+            self._broker = self._new_broker()
+            self._broker.signalled = signalled
+        self._now_ms = now_ms
+        self.broker.loop(now_ms)
+        self.position_adjustment_enable = self.broker.wants_adjustment()
+
+    def informative_pairs(self) -> list[tuple[str, str, str]]:
+        """Ask for candles and funding rates of every leg, in the pairlist or not."""
+        funding = self.dp.get_funding_rate_timeframe()
+        return [
+            wanted
+            for market in self._view.markets
+            for wanted in ((market, self.timeframe, "futures"), (market, funding, "funding_rate"))
+        ]
+
+    def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        """Write what the leg's spread looks like, from both legs' raw candles."""
+        self._view.refresh(self.dp, self.timeframe, live=self.broker.live)
+        return add_spread_columns(dataframe, self._view, metadata["pair"], self._bands())
+
+    def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        """Write the leg's entry signals; both legs of a spread get theirs on the same candle."""
+        board = self._view.board(self._bands())
+        self.broker.signalled[metadata["pair"]] = board
+        return add_entry_columns(dataframe, board, metadata["pair"])
+
+    def populate_exit_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        """Write nothing: on a candle with an exit signal Freqtrade skips `custom_exit`."""
+        return dataframe
+
+    def _bands(self) -> dict[str, Bands]:
+        return {
+            spread_id: Bands(
+                entry_z=spec.z_score_threshold * self.entry_scale.value,
+                exit_z=spec.z_exit * self.exit_scale.value,
+                stop_z=spec.stop_loss_z * self.stop_scale.value,
+                max_holding=float(spec.max_holding or 0) * self.holding_scale.value,
+                half_lives=3.0 * self.holding_scale.value,
+            )
+            for spread_id, spec in self._view.specs.items()
+        }
+
+    @answer_on_error(1.0)
+    def leverage(
+        self,
+        pair: str,
+        current_time: datetime,
+        current_rate: float,
+        proposed_leverage: float,
+        max_leverage: float,
+        entry_tag: str | None,
+        side: str,
+        **kwargs: Any,
+    ) -> float:
+        """Answer the configured leverage, never above the exchange's bracket."""
+        return min(self._ext.sizing.leverage, max_leverage)
+
+    @answer_on_error(0.0)
+    def custom_stake_amount(
+        self,
+        pair: str,
+        current_time: datetime,
+        current_rate: float,
+        proposed_stake: float,
+        min_stake: float | None,
+        max_stake: float,
+        leverage: float,
+        entry_tag: str | None,
+        side: str,
+        **kwargs: Any,
+    ) -> float:
+        """Answer the stake of a leg, 0 to refuse; an entry forced by a person keeps its own."""
+        tag = EntryTag.parse(entry_tag)
+        if tag is None:
+            return proposed_stake
+        return self.broker.stake(tag, current_rate, leverage, self._bands(), _ms(current_time))
+
+    @answer_on_error(False)
+    def confirm_trade_entry(
+        self,
+        pair: str,
+        order_type: str,
+        amount: float,
+        rate: float,
+        time_in_force: str,
+        current_time: datetime,
+        entry_tag: str | None,
+        side: str,
+        **kwargs: Any,
+    ) -> bool:
+        """Let a leg pass only as the order that its spread wants; a person may force others."""
+        tag = EntryTag.parse(entry_tag)
+        if tag is None:
+            return pair not in self._view.markets
+        return self.broker.confirm(tag, side, amount, _ms(current_time))
+
+    @answer_on_error(None)
+    def order_filled(
+        self, pair: str, trade: Any, order: Any, current_time: datetime, **kwargs: Any
+    ) -> None:
+        """Report a fill."""
+        tag = EntryTag.parse(trade.enter_tag)
+        if tag is not None:
+            self.broker.filled(tag, trade, _ms(current_time))
+
+    @answer_on_error(None)
+    def custom_exit(
+        self,
+        pair: str,
+        trade: Any,
+        current_time: datetime,
+        current_rate: float,
+        current_profit: float,
+        **kwargs: Any,
+    ) -> str | None:
+        """Answer the reason to close this leg, or None to hold it."""
+        tag = EntryTag.parse(trade.enter_tag)
+        if tag is None:
+            return None
+        reason = self.broker.exit_reason(tag, trade, current_rate, self._bands(), _ms(current_time))
+        return reason.value if reason else None
+
+    @answer_on_error(None)
+    def adjust_trade_position(
+        self, trade: Any, current_time: datetime, current_rate: float, **kwargs: Any
+    ) -> float | None:
+        """Top up a leg that was filled in part, or trim the other to it."""
+        tag = EntryTag.parse(trade.enter_tag)
+        if tag is None:
+            return None
+        return self.broker.adjustment(tag, trade, current_rate, _ms(current_time))
+
+    @answer_on_error(False)
+    def check_entry_timeout(
+        self, pair: str, trade: Any, order: Any, current_time: datetime, **kwargs: Any
+    ) -> bool:
+        """Cancel an entry order that the coordinator no longer wants."""
+        tag = EntryTag.parse(trade.enter_tag)
+        return tag is not None and self.broker.wants_cancel(tag)
+
+    @answer_on_error(False)
+    def check_exit_timeout(
+        self, pair: str, trade: Any, order: Any, current_time: datetime, **kwargs: Any
+    ) -> bool:
+        """Cancel an exit order that has worked for too long; the coordinator sends another."""
+        tag = EntryTag.parse(trade.enter_tag)
+        return tag is not None and self.broker.wants_cancel(tag)
+
+
+def _load_view(path: Path, settings: Any, timeframe: str) -> SpreadView:
+    book = load_book(path)
+    if book.timeframe != timeframe:
+        raise ConfigError(
+            f"{path}: timeframe: the spreads were fitted on {book.timeframe!r} candles, the bot "
+            f"runs on {timeframe!r}; fit them again or change one of the two"
+        )
+    specs = {spec.spread_id: spec for spec in book.spreads}
+    return SpreadView(specs, settings, timeframe_to_msecs(timeframe))
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)

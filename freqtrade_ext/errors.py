@@ -1,0 +1,23 @@
+"""Errors of the package, named by their consequence for the operator."""
+
+__all__ = ["ConfigError", "ExtensionError", "IllegalRequest", "InfeasibleError", "VenueError"]
+
+
+class ExtensionError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class ConfigError(ExtensionError):
+    """A setting or a file that a person wrote is wrong; nothing has been started or traded."""
+
+
+class InfeasibleError(ExtensionError):
+    """The data does not allow the requested computation (too short, constant, not finite)."""
+
+
+class IllegalRequest(ExtensionError):
+    """Our own code asked for something that the current state forbids: a bug, not an event."""
+
+
+class VenueError(ExtensionError):
+    """The exchange refused or did something that needs a person or a repair."""

@@ -1,0 +1,91 @@
+"""Sockets and protocols: what is bound before anything starts, and how a connection is dropped."""
+
+import asyncio
+import socket
+import ssl
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from freqtrade_ext.errors import ConfigError
+
+Peer = tuple[str, int]
+
+
+class Connections:
+    """Open client connections by peer address, so that one can be cut in mid-request."""
+
+    def __init__(self) -> None:
+        self._transports: dict[Peer, asyncio.Transport] = {}
+
+    def opened(self, transport: asyncio.Transport) -> None:
+        """Remember a connection."""
+        self._transports[transport.get_extra_info("peername")[:2]] = transport
+
+    def closed(self, peer: Peer) -> None:
+        """Forget a connection."""
+        self._transports.pop(peer, None)
+
+    def drop(self, peer: Peer) -> None:
+        """Reset a connection: the client gets no byte of an answer."""
+        transport = self._transports.pop(peer, None)
+        if transport is not None:
+            transport.abort()
+
+    def protocol(self) -> type[asyncio.Protocol]:
+        """Uvicorn's HTTP protocol, made to report its connections here."""
+        connections = self
+
+        class _ReportingProtocol(H11Protocol):
+            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+                self._peer = transport.get_extra_info("peername")[:2]
+                connections.opened(transport)
+                super().connection_made(transport)
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                connections.closed(self._peer)
+                super().connection_lost(exc)
+
+        return _ReportingProtocol
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """
+    Bind a listening socket.
+
+    Raises
+    ------
+    ConfigError
+        If the address cannot be bound, for instance because the port is in use.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another port, or 0 for any"
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def http_server(app: Any, connections: Connections, tls: ssl.SSLContext | None) -> uvicorn.Server:
+    """Set up an HTTP server for an application, on TLS if a context is given."""
+    config = uvicorn.Config(
+        app,
+        http=connections.protocol(),
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    config.load()
+    config.ssl = tls
+    return uvicorn.Server(config)

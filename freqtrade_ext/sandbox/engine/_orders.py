@@ -1,0 +1,157 @@
+"""Ordinary orders: taken, filled, amended, canceled."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from freqtrade_ext.sandbox.engine._commands import AmendOrder, CancelOrder, PlaceOrder
+from freqtrade_ext.sandbox.engine._core import Core
+from freqtrade_ext.sandbox.engine._filters import check_notional, check_price, check_quantity
+from freqtrade_ext.sandbox.engine._matching import (
+    BOOK_LEVELS,
+    Execution,
+    cap,
+    fraction_on_step,
+    levels_against,
+    total_notional,
+    total_quantity,
+    walk,
+)
+from freqtrade_ext.sandbox.engine._order_checks import (
+    check_form,
+    check_margin,
+    check_reduction,
+    check_time_in_force,
+    held_against,
+    rests,
+)
+from freqtrade_ext.sandbox.engine._rejections import Reason, Rejection
+from freqtrade_ext.sandbox.engine._types import (
+    ZERO,
+    Order,
+    OrderStatus,
+    OrderType,
+    Origin,
+    Side,
+    Trigger,
+)
+from freqtrade_ext.sandbox.journal import OrderAmended
+from freqtrade_ext.sandbox.market import Depth
+
+
+def place(
+    core: Core,
+    command: PlaceOrder,
+    *,
+    trigger: Trigger | None = None,
+    shift: Decimal = ZERO,
+) -> Order:
+    """
+    Check an order, take it and fill what the public book allows.
+
+    `shift` moves the book to where it stood when a conditional order was set off.
+    """
+    core.instrument(command.symbol)
+    order = _new_order(core, command, trigger)
+    depth = core.market.depth(order.symbol, core.now_ms, BOOK_LEVELS)
+    executions = walk(depth, order.side, order.quantity, order.price, shift)
+    reference = _reference_price(order, depth, executions)
+    check_form(core, order, reference)
+    core.book.check_new_order(order.symbol, order.client_order_id)
+    check_time_in_force(order, executions)
+    if order.reduce_only:
+        check_reduction(core, order)
+    else:
+        check_margin(core, order, reference)
+    core.accept(order)
+    if core.next_fill_fraction is None:
+        _take(core, order, executions)
+    else:
+        _rehearse_partial_fill(core, order, executions, core.next_fill_fraction)
+    if order.is_open and not rests(order):
+        core.end(order, OrderStatus.EXPIRED)
+    return order
+
+
+def close_at_market(core: Core, symbol: str, quantity: Decimal) -> Order:
+    """Close (part of) a position by another hand than the client's; no check can prevent it."""
+    held = core.account.position(symbol).quantity
+    command = PlaceOrder(
+        symbol=symbol,
+        side=Side.SELL if held > 0 else Side.BUY,
+        order_type=OrderType.MARKET,
+        quantity=quantity,
+        reduce_only=True,
+        client_order_id=f"web_{core.book.next_order_id()}",
+    )
+    order = core.accept(replace(_new_order(core, command, None), origin="external"))
+    depth = core.market.depth(symbol, core.now_ms, BOOK_LEVELS)
+    _take(core, order, walk(depth, order.side, quantity))
+    if order.is_open:
+        core.end(order, OrderStatus.EXPIRED)
+    return order
+
+
+def fill_resting(core: Core, order: Order) -> None:
+    """Fill the rest of an order whose price was reached; a reducing one only what is held."""
+    quantity = order.leaves_quantity
+    if order.reduce_only:
+        quantity = min(quantity, held_against(core, order.symbol, order.side))
+    if quantity and order.price is not None:
+        core.execute(order, [Execution(order.price, quantity)], is_maker=True)
+
+
+def cancel(core: Core, command: CancelOrder) -> Order:
+    """Cancel an open order."""
+    order = _find_open(core, command)
+    core.end(order, OrderStatus.CANCELED)
+    return order
+
+
+def amend(core: Core, command: AmendOrder) -> Order:
+    """
+    Change quantity and price of an open limit order, filling it if it now crosses the book.
+
+    A quantity that is filled already cancels the order, as on Binance.
+    """
+    order = _find_open(core, command)
+    if (command.quantity, command.price) == (order.quantity, order.price):
+        raise Rejection(Reason.ORDER_UNCHANGED)
+    executions = _check_amendment(core, order, command)
+    if command.quantity <= order.filled_quantity:
+        core.end(order, OrderStatus.CANCELED)
+        return order
+    order.quantity, order.price, order.updated_ms = command.quantity, command.price, core.now_ms
+    core.record(
+        OrderAmended(
+            time_ms=core.now_ms,
+            symbol=order.symbol,
+            venue_order_id=order.venue_order_id,
+            client_order_id=order.client_order_id,
+            quantity=order.quantity,
+            price=command.price,
+        )
+    )
+    _take(core, order, executions)
+    return order
+
+
+def _check_amendment(core: Core, order: Order, command: AmendOrder) -> list[Execution]:
+    """Refuse an impossible amendment; returns what it would fill at once."""
+    instrument = core.instrument(order.symbol)
+    check_quantity(instrument, command.quantity, order.order_type)
+    check_price(instrument, command.price)
+    wanted = replace(order, quantity=command.quantity, price=command.price)
+    depth = core.market.depth(order.symbol, core.now_ms, BOOK_LEVELS)
+    executions = walk(depth, order.side, wanted.leaves_quantity, command.price)
+    check_time_in_force(wanted, executions)
+    if not order.reduce_only:
+        check_notional(instrument, command.quantity, command.price)
+        before = (order.quantity, order.price)
+        try:
+            order.quantity, order.price = command.quantity, command.price
+            amended = order_with_margin(core, order, before)
+        finally:
+            order.quantity, order.price = before
+        if not amended:
+            raise Rejection(Reason.MARGIN_INSUFFICIENT)
+    return executions

@@ -1,0 +1,316 @@
+"""The sandbox as a process on this machine: HTTP, the faithful proxy, a ticker and controls."""
+
+import asyncio
+import contextlib
+import datetime as dt
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from freqtrade_ext.errors import ConfigError, ExtensionError
+from freqtrade_ext.sandbox._certificate import tls_context
+from freqtrade_ext.sandbox._control import control_routes
+from freqtrade_ext.sandbox._listeners import Connections, bind, http_server
+from freqtrade_ext.sandbox._proxy import REAL_HOST, Proxy
+from freqtrade_ext.sandbox.engine import Exchange
+from freqtrade_ext.sandbox.faults import FaultedCall, FaultPlan
+from freqtrade_ext.sandbox.journal import Journal, RequestAnswered
+from freqtrade_ext.sandbox.wire import Answer, BinanceApi, Credentials, Request
+
+logger = logging.getLogger(__name__)
+
+LOOPBACK = "127.0.0.1"
+TICK_SECONDS = 0.25
+START_SECONDS = 15.0
+SECRET_PARAMS = frozenset({"signature"})
+
+T = TypeVar("T")
+
+
+def wall_clock() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class SandboxServer:
+    """
+    Serves an exchange on this machine until stopped.
+
+    Parameters
+    ----------
+    exchange : Exchange
+        What is served.
+    clock : callable
+        Time in milliseconds; the machine's by default.
+    journal : Journal, optional
+        Receives the requests; usually the one that the exchange records to.
+    faults : FaultPlan, optional
+        What goes wrong.
+    credentials : Credentials
+        The API key that may trade.
+    host, port : str, int
+        Where plain HTTP listens; port 0 takes any free one.
+    proxy_port : int
+        Where the faithful proxy listens; 0 takes any free one.
+    tick_seconds : float
+        How often the exchange looks at the market between requests; 0 means never.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        clock: Callable[[], int] = wall_clock,
+        *,
+        journal: Journal | None = None,
+        faults: FaultPlan | None = None,
+        credentials: Credentials = Credentials(),  # noqa: B008 - frozen
+        host: str = LOOPBACK,
+        port: int = 0,
+        proxy_port: int = 0,
+        tick_seconds: float = TICK_SECONDS,
+    ) -> None:
+        self.exchange = exchange
+        self.clock = clock
+        self.journal = journal if journal is not None else Journal()
+        self.faults = faults if faults is not None else FaultPlan()
+        self.api = BinanceApi(exchange, credentials)
+        self._host = host
+        self._ports = (port, proxy_port)
+        self._tick_seconds = tick_seconds
+        self._connections = Connections()
+        self._listeners: list[socket.socket] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping: asyncio.Event | None = None
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+
+    @property
+    def credentials(self) -> Credentials:
+        """The API key that may trade."""
+        return self.api.credentials
+
+    @property
+    def url(self) -> str:
+        """Address of plain HTTP."""
+        return f"http://{self._host}:{self._port_of(0)}"
+
+    @property
+    def proxy_url(self) -> str:
+        """Address of the HTTPS proxy."""
+        return f"http://{self._host}:{self._port_of(1)}"
+
+    def _port_of(self, index: int) -> int:
+        if not self._listeners:
+            raise ConfigError("the sandbox server is not running; call start() first")
+        return int(self._listeners[index].getsockname()[1])
+
+    def start(self) -> Self:
+        """
+        Serve in a thread; returns once a real connection has been answered.
+
+        Raises
+        ------
+        ConfigError
+            If a port is in use.
+        ExtensionError
+            If the server does not come up; with the reason as its cause.
+        """
+        if self._thread is not None:
+            raise ConfigError("the sandbox server is running already")
+        self._bind()
+        self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
+        self._thread.start()
+        self._ready.wait(START_SECONDS)
+        if self._failure is not None or not self._ready.is_set():
+            failure = self._failure
+            self.stop()
+            raise ExtensionError(f"the sandbox server did not start: {failure}") from failure
+        return self
+
+    def _bind(self) -> None:
+        try:
+            for port in (*self._ports, 0):  # plain HTTP, proxy, TLS behind the proxy
+                self._listeners.append(bind(self._host, port))
+        except ConfigError:
+            self._close_listeners()
+            raise
+
+    def _close_listeners(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+        self._listeners = []
+
+    def stop(self) -> None:
+        """Stop serving and cut open connections; harmless when not running."""
+        if self._loop is not None and self._stopping is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+                self._loop.call_soon_threadsafe(self._stopping.set)
+        if self._thread is not None:
+            self._thread.join()
+        self._thread = self._loop = self._stopping = self._failure = None
+        self._ready.clear()
+        self._close_listeners()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Run a function in the server's thread, where the exchange may be touched."""
+        if self._loop is None:
+            return function()
+
+        async def run() -> T:
+            return function()
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits in start()
+            logger.debug("sandbox server ended", exc_info=True)
+            self._failure = error
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        plain, outer, inner = self._listeners
+        today = dt.datetime.now(dt.UTC)
+        app = self._app()
+        servers = [
+            (http_server(app, self._connections, None), plain),
+            (http_server(app, self._connections, tls_context(REAL_HOST, today)), inner),
+        ]
+        proxy = Proxy(inner.getsockname())
+        tasks = [_spawn(server.serve(sockets=[listener])) for server, listener in servers]
+        await proxy.start(outer)
+        ticker = _spawn(self._tick_forever())
+        try:
+            await _answers(plain, tasks)
+            self._ready.set()
+            await self._stopping.wait()
+        finally:
+            ticker.cancel()
+            await proxy.stop()
+            await _shut_down([server for server, _ in servers], [ticker, *tasks])
+
+    async def _tick_forever(self) -> None:
+        while self._tick_seconds:
+            self.exchange.advance(self.clock())
+            await asyncio.sleep(self._tick_seconds)
+
+    def _app(self) -> Starlette:
+        methods = ["GET", "POST", "PUT", "DELETE"]
+        return Starlette(
+            routes=[
+                *control_routes(self),
+                Route("/{path:path}", self._answer, methods=methods),
+            ]
+        )
+
+    async def _answer(self, http: HttpRequest) -> Response:
+        request = await _read(http)
+        answer = await self._answer_with_faults(request)
+        self._record(request, answer)
+        if answer is None:
+            return _Dropped(self._connections, http)
+        return JSONResponse(answer.body, status_code=answer.status, headers=dict(answer.headers))
+
+    async def _answer_with_faults(self, request: Request) -> Answer | None:
+        now_ms = self.clock()
+        effect = self.faults.claim(request, now_ms, self.journal.append)
+        if effect is None:
+            return self.api.answer(request, now_ms)
+        call = FaultedCall(request, self.exchange, now_ms)
+        answer = await effect.before(call)
+        if answer is None:
+            answer = self.api.answer(request, self.clock())
+        return await effect.after(call, answer)
+
+    def _record(self, request: Request, answer: Answer | None) -> None:
+        params = {k: v for k, v in request.params.items() if k not in SECRET_PARAMS}
+        self.journal.append(
+            RequestAnswered(
+                time_ms=self.exchange.now_ms,
+                method=request.method,
+                path=request.path,
+                params=params,
+                status=answer.status if answer else 0,
+                code=answer.code if answer else None,
+            )
+        )
+
+
+class _Dropped(Response):
+    """No answer at all: the connection is reset."""
+
+    def __init__(self, connections: Connections, http: HttpRequest) -> None:
+        super().__init__()
+        self._connections = connections
+        self._peer = (http.client.host, http.client.port) if http.client else ("", 0)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self._connections.drop(self._peer)
+        # Uvicorn would answer 500 for us unless it knows that the client is gone.
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+async def _read(http: HttpRequest) -> Request:
+    body = (await http.body()).decode("utf-8", errors="replace")
+    return Request(
+        method=http.method,
+        path=http.url.path,
+        query=http.url.query,
+        body=body,
+        headers={key.lower(): value for key, value in http.headers.items()},
+    )
+
+
+def _spawn(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    return asyncio.get_running_loop().create_task(work)
+
+
+async def _answers(listener: socket.socket, tasks: list[asyncio.Task[None]]) -> None:
+    """Wait until a real connection is answered; re-raise what ended a server meanwhile."""
+    host, port = listener.getsockname()
+    while True:
+        for task in tasks:
+            if task.done():
+                task.result()
+                raise ExtensionError("a listener ended before it answered")
+        with contextlib.suppress(OSError):
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(b"GET /fapi/v1/ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            status = await reader.readline()
+            writer.close()
+            if b" 200 " in status:
+                return
+        await asyncio.sleep(0.01)
+
+
+async def _shut_down(servers: list[uvicorn.Server], tasks: list[asyncio.Task[None]]) -> None:
+    for server in servers:
+        server.should_exit = True
+        server.force_exit = True
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,270 @@
+"""The spreads of one bot: which are on their way, open or leaving, and what each leg must do next.
+
+The desk holds one `SpreadRecord` for every spread that is not flat. It does not talk to the
+exchange: Freqtrade asks it, leg by leg, and tells it what the books show. A record is saved
+before any answer that could send an order leaves the desk.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from freqtrade_ext.risk import CloseReason
+from freqtrade_ext.settings import SpreadSettings
+from freqtrade_ext.spreads._entry_board import Candidate
+from freqtrade_ext.spreads._events import (
+    Alert,
+    EntryPlan,
+    EntryRequested,
+    Event,
+    ExitRequested,
+    LegName,
+    SubmitOrder,
+    TimePassed,
+)
+from freqtrade_ext.spreads._observation import LegBook, apply_event, observe_leg
+from freqtrade_ext.spreads._orders import outstanding
+from freqtrade_ext.spreads._position import CoordinatorPolicy, SpreadPosition
+from freqtrade_ext.spreads._states import SpreadState
+from freqtrade_ext.spreads._record import (
+    RecordStore,
+    SpreadRecord,
+    record_from_dict,
+    record_to_dict,
+)
+from freqtrade_ext.spreads._rules import Bands, OpenSpreadView, exit_reason
+from freqtrade_ext.spreads._walk_forward import Coefficients, SpreadTrack
+
+__all__ = ["ClosedSpread", "SpreadDesk"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedSpread:
+    """A spread that is flat again."""
+
+    record: SpreadRecord
+    reason: CloseReason
+    closed_ms: int
+    z_at_exit: float
+
+
+class SpreadDesk:
+    """
+    All spreads of one bot.
+
+    Parameters
+    ----------
+    settings : SpreadSettings
+        Limits and patience.
+    store : RecordStore
+        Where records survive a restart.
+    candle_ms : int
+        Length of a candle.
+    """
+
+    def __init__(self, settings: SpreadSettings, store: RecordStore, candle_ms: int) -> None:
+        self.settings = settings
+        self.candle_ms = candle_ms
+        self._store = store
+        self._records: dict[str, SpreadRecord] = {}
+        self._last_exit: dict[str, tuple[int, CloseReason]] = {}
+        self._exit_z: dict[str, float] = {}
+        self._closed: list[ClosedSpread] = []
+
+    def restore(self) -> None:
+        """Load the records of an earlier run."""
+        self._records = {
+            spread_id: record_from_dict(document)
+            for spread_id, document in self._store.load().items()
+        }
+        for spread_id, record in self._records.items():
+            logger.info("[SAFETY] %s continues as %s", spread_id, record.position.state.name)
+
+    @property
+    def records(self) -> Mapping[str, SpreadRecord]:
+        """Every spread that is not flat, by id."""
+        return self._records
+
+    def last_exit(self, spread_id: str) -> tuple[int, CloseReason] | None:
+        """When (ms) and why the spread was last left in this run."""
+        return self._last_exit.get(spread_id)
+
+    def take_closed(self) -> list[ClosedSpread]:
+        """Hand over the spreads that became flat since the last call."""
+        closed, self._closed = self._closed, []
+        return closed
+
+    # Entry
+
+    def open_spread(
+        self,
+        candidate: Candidate,
+        plan: EntryPlan,
+        track: SpreadTrack,
+        bands: Bands,
+        *,
+        equity: float,
+        now_ms: int,
+    ) -> None:
+        """
+        Ask the coordinator to open a spread on a signal; the record is saved.
+
+        The coefficients and the bands that matter later are frozen with it.
+        """
+        row = track.row_at(candidate.time_ms)
+        frozen = track.fit_at(row) if row is not None else None
+        if row is None or frozen is None:
+            raise LookupError(f"{candidate.spread_id}: no fit at {candidate.time_ms}")
+        record = SpreadRecord(
+            position=SpreadPosition(candidate.spread_id, policy=_policy(self.settings)),
+            frozen=frozen,
+            leg_a=candidate.leg_a,
+            leg_b=candidate.leg_b,
+            signal_ms=candidate.time_ms,
+            scale=float(track.scale[row]),
+            exit_z=bands.exit_z,
+            max_holding=bands.longest(frozen.half_life),
+            equity=equity,
+        )
+        self._apply(record, EntryRequested(plan=plan, now_ms=now_ms))
+
+    def pending_order(self, spread_id: str, leg: LegName) -> SubmitOrder | None:
+        """Order of a leg that should be on the wire and is not known to be."""
+        record = self._records.get(spread_id)
+        if record is None:
+            return None
+        return next(
+            (
+                command
+                for command in outstanding(record.position)
+                if isinstance(command, SubmitOrder) and command.leg is leg
+            ),
+            None,
+        )
+
+    def mark_sent(self, spread_id: str, order: SubmitOrder, now_ms: int) -> None:
+        """Remember, durably, that Freqtrade is being told to send an order."""
+        record = self._records[spread_id]
+        self._keep(replace(record, sent={**record.sent, order.client_order_id: now_ms}))
+
+    # What the books show
+
+    def observe(
+        self, spread_id: str, leg: LegName, book: LegBook, now_ms: int, *, settled: bool
+    ) -> None:
+        """Report the books of one leg; see `observe_leg`."""
+        record = self._records.get(spread_id)
+        if record is None:
+            return
+        after, alerts = observe_leg(record, leg, book, now_ms, settled=settled)
+        self._finish(record, after, alerts, now_ms)
+
+    def link_trade(self, spread_id: str, leg: LegName, trade_id: int) -> None:
+        """Remember which of Freqtrade's trades is a leg."""
+        record = self._records[spread_id]
+        if record.trade_ids.get(leg) != trade_id:
+            self._keep(replace(record, trade_ids={**record.trade_ids, leg: trade_id}))
+
+    def tick(self, now_ms: int) -> None:
+        """Let time pass for every spread."""
+        for record in list(self._records.values()):
+            self._apply(record, TimePassed(now_ms=now_ms))
+
+    # Exit
+
+    def review(
+        self,
+        spread_id: str,
+        track: SpreadTrack,
+        bands: Bands,
+        *,
+        candle_open_ms: int,
+        liquidation_share: float,
+        now_ms: int,
+    ) -> None:
+        """Apply the exit rules to an open spread, as of a closed candle."""
+        record = self._records.get(spread_id)
+        if record is None or record.position.state is not SpreadState.OPEN:
+            return
+        plan = record.position.plan
+        if plan is None:
+            return
+        z_score = track.z_with(record.frozen, candle_open_ms)
+        view = OpenSpreadView(
+            direction=plan.direction,
+            z_score=z_score,
+            candles_held=(candle_open_ms - record.signal_ms) / self.candle_ms,
+            frozen=record.frozen,
+            latest=_latest_fit(track, candle_open_ms),
+            liquidation_share=liquidation_share,
+        )
+        reason = exit_reason(view, replace(bands, max_holding=record.max_holding), self.settings)
+        if reason is None:
+            return
+        logger.info(
+            "[STRATEGY] %s leaves: %s at z=%.2f (entered at z=%.2f)",
+            spread_id,
+            reason,
+            z_score,
+            plan.z_at_entry,
+        )
+        self._exit_z[spread_id] = z_score
+        self._apply(record, ExitRequested(reason=reason, now_ms=now_ms))
+
+    def retire(self, spread_id: str, now_ms: int) -> None:
+        """Leave an open spread that is no longer in the book."""
+        record = self._records.get(spread_id)
+        if record is not None and record.position.state is SpreadState.OPEN:
+            logger.warning("[STRATEGY] %s is not in the book any more; it is closed", spread_id)
+            self._apply(record, ExitRequested(reason=CloseReason.RELATION_BROKEN, now_ms=now_ms))
+
+    def _apply(self, record: SpreadRecord, event: Event) -> None:
+        after, alerts = apply_event(record, event)
+        self._finish(record, after, alerts, event.now_ms)
+
+    def _finish(
+        self, before: SpreadRecord, after: SpreadRecord, alerts: Iterable[Alert], now_ms: int
+    ) -> None:
+        for alert in alerts:
+            logger.warning("[SAFETY] %s: %s", after.position.spread_id, alert.text)
+        if after == before:
+            return
+        if after.position.state is SpreadState.FLAT:
+            self._close(before, after, now_ms)
+        else:
+            self._keep(after)
+
+    def _keep(self, record: SpreadRecord) -> None:
+        spread_id = record.position.spread_id
+        self._store.save(spread_id, record_to_dict(record))
+        self._records[spread_id] = record
+
+    def _close(self, before: SpreadRecord, after: SpreadRecord, now_ms: int) -> None:
+        spread_id = after.position.spread_id
+        self._store.save(spread_id, None)
+        self._records.pop(spread_id, None)
+        reason = before.position.reason or after.position.reason or CloseReason.EXTERNAL
+        self._last_exit[spread_id] = (now_ms, reason)
+        self._closed.append(
+            ClosedSpread(
+                record=replace(after, position=replace(after.position, plan=before.position.plan)),
+                reason=reason,
+                closed_ms=now_ms,
+                z_at_exit=self._exit_z.pop(spread_id, float("nan")),
+            )
+        )
+
+
+def _policy(settings: SpreadSettings) -> CoordinatorPolicy:
+    return CoordinatorPolicy(
+        retry_interval_ms=round(settings.retry_interval_seconds * 1000),
+        max_retries=settings.max_leg_attempts,
+        leg_timeout_ms=round(settings.leg_timeout_seconds * 1000),
+    )
+
+
+def _latest_fit(track: SpreadTrack, time_ms: int) -> Coefficients | None:
+    row = track.row_at(time_ms)
+    return track.fit_at(row) if row is not None else None

@@ -1,0 +1,97 @@
+"""What must survive a restart of one spread: its position, its frozen fit, its orders' names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Protocol
+
+from pydantic import TypeAdapter
+
+from freqtrade_ext.spreads._events import LegName
+from freqtrade_ext.spreads._position import SpreadPosition
+from freqtrade_ext.spreads._walk_forward import Coefficients
+
+__all__ = ["MemoryRecordStore", "RecordStore", "SpreadRecord", "record_from_dict", "record_to_dict"]
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadRecord:
+    """
+    One episode of a spread, from the signal to flat.
+
+    Attributes
+    ----------
+    position : SpreadPosition
+        State of the coordinator.
+    leg_a, leg_b : str
+        Markets of the legs.
+    frozen : Coefficients
+        The fit in force at the signal; exits use it to the end.
+    signal_ms : int
+        Open time of the candle that gave the signal.
+    scale : float
+        Spread units per unit of z at the signal.
+    exit_z : float
+        Exit band at the signal; what the entry promised to reach.
+    max_holding : float
+        Longest holding time, candles.
+    equity : float
+        Equity at the signal, in settlement currency.
+    names : mapping
+        Freqtrade's order ids, and what the coordinator calls those orders.
+    filled : mapping
+        Signed quantity of each of Freqtrade's orders that has been reported to the coordinator.
+    sent : mapping
+        Orders of ours that Freqtrade has been told to send and has not shown yet, and when (ms).
+    trade_ids : mapping
+        Freqtrade's trade of each leg.
+    """
+
+    position: SpreadPosition
+    leg_a: str
+    leg_b: str
+    frozen: Coefficients
+    signal_ms: int
+    scale: float
+    exit_z: float
+    max_holding: float
+    equity: float
+    names: Mapping[str, str] = field(default_factory=dict)
+    filled: Mapping[str, Decimal] = field(default_factory=dict)
+    sent: Mapping[str, int] = field(default_factory=dict)
+    trade_ids: Mapping[LegName, int] = field(default_factory=dict)
+
+
+_ADAPTER = TypeAdapter(SpreadRecord)
+
+
+def record_to_dict(record: SpreadRecord) -> dict[str, Any]:
+    """Express a record in JSON types."""
+    document: dict[str, Any] = _ADAPTER.dump_python(record, mode="json")
+    return document
+
+
+def record_from_dict(document: Mapping[str, Any]) -> SpreadRecord:
+    """Restore a record from `record_to_dict`."""
+    return _ADAPTER.validate_python(document)
+
+
+class RecordStore(Protocol):
+    """Where records are kept; a saved record is durable when `save` returns."""
+
+    def load(self) -> Mapping[str, Mapping[str, Any]]:
+        """Read every record, by spread id."""
+
+    def save(self, spread_id: str, record: Mapping[str, Any] | None) -> None:
+        """Write one record; None removes it."""
+
+
+class MemoryRecordStore:
+    """Records of a backtest: they end with it, so nothing is written."""
+
+    def load(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return nothing: a backtest starts flat."""
+        return {}
+
+    def save(self, spread_id: str, record: Mapping[str, Any] | None) -> None:
+        """Forget the record; the desk holds it in memory."""
