@@ -15,7 +15,7 @@ class InfeasibleError(ExtensionError):
     """The data does not allow the requested computation (too short, constant, not finite)."""
 
 
-class IllegalRequest(ExtensionError):
+class IllegalRequest(ExtensionError):  # noqa: N818 - a request, named by its consequence
     """Our own code asked for something that the current state forbids: a bug, not an event."""
 
 

@@ -15,17 +15,18 @@ logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
+A = TypeVar("A")
 
 
-def answer_on_error(answer: T) -> Callable[[Callable[P, T]], Callable[P, T]]:
+def answer_on_error(answer: A) -> Callable[[Callable[P, T]], Callable[P, T | A]]:
     """Choose what a Freqtrade callback answers when it fails."""
 
-    def decorate(callback: Callable[P, T]) -> Callable[P, T]:
+    def decorate(callback: Callable[P, T]) -> Callable[P, T | A]:
         @wraps(callback)
-        def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> T | A:
             try:
                 return callback(*args, **kwargs)
-            except Exception:  # noqa: BLE001 - the only broad except in the package
+            except Exception:
                 logger.exception("%s failed, answering %r", callback.__qualname__, answer)
                 return answer
 

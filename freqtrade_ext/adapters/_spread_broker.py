@@ -85,7 +85,7 @@ class SpreadBroker:
         self.live = mode in {"live", "dry_run"}
         self.desk = SpreadDesk(settings, store, view.candle_ms)
         self.desk.restore()
-        self.results = SpreadResults()
+        self.results = SpreadResults(store)
         self.signalled: dict[str, EntryBoard] = {}
         self._said: dict[str, int] = {}
 
@@ -202,6 +202,8 @@ class SpreadBroker:
             account=self._account(len(open_trades)),
             active=self.desk.records,
             markets_in_use=frozenset(trade.pair for trade in open_trades) | self._reserved(),
+            # A backtest of Freqtrade trades a market once a candle; a live bot must not do more.
+            markets_just_left=self.desk.markets_left_since(candidate.time_ms + self._candle_ms),
             last_exit=self.desk.last_exit(spec.spread_id),
             history=TrackRecord() if self._one_leg_runs else self.results.history,
         )

@@ -2,65 +2,59 @@
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from freqtrade.persistence import Trade
 
-from freqtrade_ext.spreads import ClosedSpread, LegName, TrackRecord
+from freqtrade_ext.spreads import (
+    ClosedSpread,
+    EntryPlan,
+    LegName,
+    RecordStore,
+    SpreadResult,
+    TrackRecord,
+)
 
 __all__ = ["SpreadResults"]
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass
 class SpreadResults:
-    """Closed spreads of this run, oldest first."""
+    """Closed spreads, oldest first; a trading bot keeps them over restarts."""
 
-    returns: list[float] = field(default_factory=list)
-    realised_shares: list[float] = field(default_factory=list)
+    def __init__(self, store: RecordStore) -> None:
+        self._store = store
+        self._results = [SpreadResult(**document) for document in store.results()]
 
     @property
     def history(self) -> TrackRecord:
         """What the entry rules and the sizing may learn from."""
-        return TrackRecord(tuple(self.returns), tuple(self.realised_shares))
+        return TrackRecord(
+            tuple(result.net / result.notional for result in self._results),
+            tuple(
+                result.realised_share
+                for result in self._results
+                if result.realised_share is not None
+            ),
+        )
 
     def book(self, closed: Iterable[ClosedSpread]) -> None:
         """Add spreads that became flat, and report each as one line."""
         for spread in closed:
-            plan = spread.record.position.plan
             trades = _trades(spread)
+            plan = spread.record.position.plan
             if plan is None or len(trades) < len(LegName):
                 logger.warning(
-                    "[EXECUTION] %s ended without both legs (%s); not counted as a closed spread",
+                    "[EXECUTION] %s ended with one leg only (%s); not counted as a closed spread",
                     spread.record.position.spread_id,
                     spread.reason,
                 )
                 continue
-            gross = sum(_gross_profit(trade) for trade in trades)
-            net = sum(float(trade.close_profit_abs or 0.0) for trade in trades)
-            funding = sum(float(trade.funding_fees or 0.0) for trade in trades)
-            notional_a, notional_b = (_notional(trade) for trade in trades)
-            promised = (abs(plan.z_at_entry) - spread.record.exit_z) * spread.record.scale
-            if plan.hedge_space == "price":
-                promised /= trades[0].open_rate
-            self.returns.append(net / (notional_a + notional_b))
-            if promised > 0:
-                self.realised_shares.append(gross / notional_a / promised)
-            logger.info(
-                "[EXECUTION] %s %s closed: %s, z %.2f -> %.2f, gross %.4f, fees %.4f, "
-                "funding %.4f, net %.4f",
-                spread.record.position.spread_id,
-                plan.direction.value,
-                spread.reason,
-                plan.z_at_entry,
-                spread.z_at_exit,
-                gross,
-                gross + funding - net,
-                funding,
-                net,
-            )
+            result = _result(spread, plan, trades)
+            self._results.append(result)
+            self._store.add_result(result.spread_id, result.as_json())
+            logger.info("[EXECUTION] %s", result.line())
 
 
 def _trades(spread: ClosedSpread) -> list[Any]:
@@ -69,8 +63,35 @@ def _trades(spread: ClosedSpread) -> list[Any]:
     return [found[trade_id] for trade_id in wanted if trade_id in found]
 
 
-def _notional(trade: Any) -> float:
-    return float(trade.amount * trade.open_rate)
+def _result(spread: ClosedSpread, plan: EntryPlan, trades: list[Any]) -> SpreadResult:
+    gross = sum(_gross_profit(trade) for trade in trades)
+    net = sum(float(trade.close_profit_abs or 0.0) for trade in trades)
+    funding = sum(float(trade.funding_fees or 0.0) for trade in trades)
+    notional_a, notional_b = (float(trade.amount * trade.open_rate) for trade in trades)
+    promised = (abs(plan.z_at_entry) - spread.record.exit_z) * spread.record.scale
+    if plan.hedge_space == "price":
+        promised /= trades[0].open_rate
+    return SpreadResult(
+        spread_id=spread.record.position.spread_id,
+        direction=plan.direction.value,
+        reason=spread.reason.value,
+        signal_ms=spread.record.signal_ms,
+        closed_ms=spread.closed_ms,
+        z_at_entry=plan.z_at_entry,
+        z_at_exit=spread.z_at_exit,
+        hedge_ratio=plan.hedge_ratio,
+        fills=sum(len(_filled_orders(trade)) for trade in trades),
+        gross=gross,
+        fees=gross + funding - net,
+        funding=funding,
+        net=net,
+        notional=notional_a + notional_b,
+        realised_share=gross / notional_a / promised if promised > 0 else None,
+    )
+
+
+def _filled_orders(trade: Any) -> list[Any]:
+    return [order for order in trade.orders if order.safe_filled]
 
 
 def _gross_profit(trade: Any) -> float:

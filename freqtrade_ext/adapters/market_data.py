@@ -1,10 +1,12 @@
 """Candles and configuration as Freqtrade itself reads them, for our own commands."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from freqtrade.configuration import Configuration, TimeRange
+from freqtrade.data.btanalysis import load_backtest_stats
 from freqtrade.data.history import load_pair_history
 from freqtrade.enums import CandleType, RunMode
 from freqtrade.exceptions import OperationalException
@@ -13,7 +15,7 @@ from freqtrade_ext.adapters._candles import leg_candles
 from freqtrade_ext.errors import ConfigError
 from freqtrade_ext.spreads import LegCandles
 
-__all__ = ["BotConfiguration", "load_bot_configuration", "load_leg_candles"]
+__all__ = ["BotConfiguration", "last_backtest", "load_bot_configuration", "load_leg_candles"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,13 @@ def load_bot_configuration(
     arguments: dict[str, Any] = {"config": files}
     if datadir:
         arguments["datadir"] = datadir
+    logging.disable(logging.INFO)  # Freqtrade tells at length what it reads
     try:
         raw = Configuration(arguments, RunMode.UTIL_NO_EXCHANGE).get_config()
     except OperationalException as error:
         raise ConfigError(str(error)) from error
+    finally:
+        logging.disable(logging.NOTSET)
     return BotConfiguration(
         raw=raw,
         user_data=Path(raw["user_data_dir"]),
@@ -80,3 +85,9 @@ def load_leg_candles(
             + "; get them with: freqtrade download-data -c config.json"
         )
     return leg_candles(frame)
+
+
+def last_backtest(folder: Path) -> dict[str, Any]:
+    """Read the newest backtest result of a folder: the statistics of its only strategy."""
+    (result,) = load_backtest_stats(folder)["strategy"].values()
+    return dict(result)

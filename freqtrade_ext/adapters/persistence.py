@@ -1,4 +1,4 @@
-"""Spread records in the bot's own database, beside Freqtrade's tables."""
+"""Spread records and results in the bot's own database, beside Freqtrade's tables."""
 
 import json
 from collections.abc import Mapping
@@ -6,9 +6,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 from freqtrade.persistence import Trade
-from sqlalchemy import Column, DateTime, MetaData, String, Table, Text, delete, insert, select
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+)
 
-__all__ = ["DatabaseRecordStore"]
+__all__ = ["DatabaseStore", "read_results"]
 
 _METADATA = MetaData()
 _RECORDS = Table(
@@ -18,11 +30,18 @@ _RECORDS = Table(
     Column("record", Text, nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
 )
+_RESULTS = Table(
+    "ext_spread_results",
+    _METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("spread_id", String(255), nullable=False),
+    Column("result", Text, nullable=False),
+)
 
 
-class DatabaseRecordStore:
+class DatabaseStore:
     """
-    Keeps one JSON record a spread in the database that Freqtrade has opened.
+    Keeps spread records and results in the database that Freqtrade has opened.
 
     Each call is its own transaction on its own connection, so that a record is on disk before the
     order that it describes is sent, whatever Freqtrade's session is doing.
@@ -50,3 +69,23 @@ class DatabaseRecordStore:
                         updated_at=datetime.now(UTC),
                     )
                 )
+
+    def add_result(self, spread_id: str, result: Mapping[str, Any]) -> None:
+        """Keep the result of a closed spread."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                insert(_RESULTS).values(
+                    spread_id=spread_id, result=json.dumps(result, sort_keys=True)
+                )
+            )
+
+    def results(self) -> list[dict[str, Any]]:
+        """Read the results of all closed spreads, oldest first."""
+        return read_results(self._engine)
+
+
+def read_results(engine: Engine) -> list[dict[str, Any]]:
+    """Read the results of all closed spreads from a bot's database, oldest first."""
+    with engine.connect() as connection:
+        rows = connection.execute(select(_RESULTS.c.result).order_by(_RESULTS.c.id)).all()
+    return [json.loads(result) for (result,) in rows]

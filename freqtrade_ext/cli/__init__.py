@@ -6,6 +6,7 @@ import click
 
 from freqtrade_ext import __version__
 from freqtrade_ext.cli._book import book
+from freqtrade_ext.cli._demo import demo
 from freqtrade_ext.cli._sandbox import sandbox
 from freqtrade_ext.errors import ExtensionError
 
@@ -53,4 +54,5 @@ def version() -> None:
 
 
 main.add_command(book)
+main.add_command(demo)
 main.add_command(sandbox)

@@ -67,18 +67,38 @@ def validate(path: Path) -> None:
 
 @book.command()
 @click.argument("legs", nargs=-1, metavar="[LEG_A LEG_B]")
-@click.option("-c", "--config", "configs", multiple=True, default=("config.json",),
-              show_default=True, help="Freqtrade configuration; may be given several times.")  # fmt: skip
+@click.option(
+    "-c",
+    "--config",
+    "configs",
+    multiple=True,
+    default=("config.json",),
+    show_default=True,
+    help="Freqtrade configuration; may be given several times.",
+)
 @click.option("-d", "--datadir", help="Folder with Freqtrade's data files.")
 @click.option("-i", "--timeframe", help="Timeframe of the fit; the configuration's by default.")
 @click.option("--timerange", help="Candles to fit on, as Freqtrade writes it, e.g. 20240101-.")
 @click.option("--spread-id", help="Name in the book; built from the legs by default.")
-@click.option("--hedge-space", type=click.Choice(["log", "price"]), default="log",
-              show_default=True, help="Regression on log prices or on prices.")  # fmt: skip
-@click.option("--all", "every", is_flag=True,
-              help="Every combination of the pair whitelist instead of two legs.")  # fmt: skip
-@click.option("--book", "path", type=click.Path(path_type=Path),
-              help="Spread book file; the configuration's by default.")  # fmt: skip
+@click.option(
+    "--hedge-space",
+    type=click.Choice(["log", "price"]),
+    default="log",
+    show_default=True,
+    help="Regression on log prices or on prices.",
+)
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="Every combination of the pair whitelist instead of two legs.",
+)
+@click.option(
+    "--book",
+    "path",
+    type=click.Path(path_type=Path),
+    help="Spread book file; the configuration's by default.",
+)
 def add(
     legs: tuple[str, ...],
     configs: tuple[str, ...],

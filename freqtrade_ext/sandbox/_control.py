@@ -71,7 +71,9 @@ def _fault(asked: dict[str, Any]) -> Fault:
     return Fault(
         endpoint=asked["endpoint"],
         occurrence=int(asked.get("occurrence", 1)),
-        effect=Effect.named(asked["effect"], asked.get("fraction")),
+        effect=Effect.named(
+            asked["effect"], fraction=asked.get("fraction"), code=asked.get("code")
+        ),
         match={str(key): str(value) for key, value in asked.get("match", {}).items()},
     )
 

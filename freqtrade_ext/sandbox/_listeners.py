@@ -10,26 +10,26 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from freqtrade_ext.errors import ConfigError
 
-Peer = tuple[str, int]
+Ends = tuple[str, int, int]  # client's host and port, and our port: together they are unique
 
 
 class Connections:
-    """Open client connections by peer address, so that one can be cut in mid-request."""
+    """Open client connections by their ends, so that one can be cut in mid-request."""
 
     def __init__(self) -> None:
-        self._transports: dict[Peer, asyncio.Transport] = {}
+        self._transports: dict[Ends, asyncio.Transport] = {}
 
     def opened(self, transport: asyncio.Transport) -> None:
         """Remember a connection."""
-        self._transports[transport.get_extra_info("peername")[:2]] = transport
+        self._transports[_ends(transport)] = transport
 
-    def closed(self, peer: Peer) -> None:
+    def closed(self, transport: asyncio.Transport) -> None:
         """Forget a connection."""
-        self._transports.pop(peer, None)
+        self._transports = {k: v for k, v in self._transports.items() if v is not transport}
 
-    def drop(self, peer: Peer) -> None:
-        """Reset a connection: the client gets no byte of an answer."""
-        transport = self._transports.pop(peer, None)
+    def drop(self, ends: Ends) -> None:
+        """Cut a connection: the client gets no byte of an answer."""
+        transport = self._transports.pop(ends, None)
         if transport is not None:
             transport.abort()
 
@@ -39,15 +39,20 @@ class Connections:
 
         class _ReportingProtocol(H11Protocol):
             def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-                self._peer = transport.get_extra_info("peername")[:2]
+                self._reported = transport
                 connections.opened(transport)
                 super().connection_made(transport)
 
             def connection_lost(self, exc: Exception | None) -> None:
-                connections.closed(self._peer)
+                connections.closed(self._reported)
                 super().connection_lost(exc)
 
         return _ReportingProtocol
+
+
+def _ends(transport: asyncio.Transport) -> Ends:
+    host, port = transport.get_extra_info("peername")[:2]
+    return host, port, transport.get_extra_info("sockname")[1]
 
 
 def bind(host: str, port: int) -> socket.socket:

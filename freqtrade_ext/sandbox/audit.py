@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from freqtrade_ext.errors import ConfigError
+from freqtrade_ext.sandbox._duplicates import Duplicate, repeated_entries, reused_ids
 from freqtrade_ext.sandbox.journal import (
     Event,
     FundingPaid,
@@ -34,10 +35,11 @@ DUPLICATE_WINDOW_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class SpreadLegs:
-    """Two legs that belong together: long one unit of `leg_a`, short `hedge_ratio` of `leg_b`.
+    """
+    Two legs that belong together.
 
-    `hedge_ratio` weighs notionals: net exposure is notional_a + notional_b * hedge_ratio, the
-    notionals signed; a hedge ratio of 1 is a dollar-neutral spread.
+    `hedge_ratio` is the beta of `leg_a` to `leg_b` in log prices: a notional of 1 in `leg_a` is
+    hedged by a notional of `hedge_ratio` in `leg_b`, on the other side; 1 is dollar-neutral.
     """
 
     leg_a: str
@@ -59,29 +61,20 @@ class SpreadLegs:
             leg_a, leg_b = parts[0], parts[1]
             ratio = float(parts[2]) if len(parts) > 2 else 1.0
         except (IndexError, ValueError):
-            raise ConfigError(f"a spread is LEG_A:LEG_B or LEG_A:LEG_B:RATIO, got {text!r}") from None
+            raise ConfigError(
+                f"a spread is LEG_A:LEG_B or LEG_A:LEG_B:RATIO, got {text!r}"
+            ) from None
         return cls(leg_a, leg_b, ratio)
 
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A position nobody closed, or a leg without its counterpart; still so if `until_ms` is None."""
+    """A position nobody closed, or a leg without its counterpart; `until_ms` None: it still is."""
 
     symbol: str
     quantity: Decimal
     since_ms: int
     until_ms: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Duplicate:
-    """The same intention filled twice."""
-
-    symbol: str
-    side: str
-    quantity: Decimal
-    client_order_ids: tuple[str, str]
-    time_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +135,7 @@ def audit(
             ((end_ms if o.until_ms is None else o.until_ms) - o.since_ms for o in orphans),
             default=0,
         ),
-        duplicates=(*_repeated_entries(fills, duplicate_window_ms), *_reused_ids(fills)),
+        duplicates=(*repeated_entries(fills, duplicate_window_ms), *reused_ids(fills)),
         open_orders=_open_orders(events),
         naked_exposure={f"{s.leg_a}:{s.leg_b}": naked_exposure(events, s) for s in spreads},
         fees=sum((fill.fee for fill in fills), ZERO),
@@ -155,7 +148,9 @@ def naked_exposure(events: Iterable[Event], spread: SpreadLegs) -> float:
     """
     Integrate the absolute net notional of a spread over time, in quote currency times seconds.
 
-    The last known prices and positions hold until the next event.
+    The net notional is ``hedge_ratio * notional_a + notional_b``, both signed: zero when hedged,
+    else what moves with `leg_b`'s price. The last known prices and positions hold until the next
+    event.
     """
     quantities = {spread.leg_a: 0.0, spread.leg_b: 0.0}
     prices = {spread.leg_a: 0.0, spread.leg_b: 0.0}
@@ -171,21 +166,17 @@ def naked_exposure(events: Iterable[Event], spread: SpreadLegs) -> float:
     return total
 
 
-def _net(
-    quantities: Mapping[str, float], prices: Mapping[str, float], spread: SpreadLegs
-) -> float:
+def _net(quantities: Mapping[str, float], prices: Mapping[str, float], spread: SpreadLegs) -> float:
     notional_a = quantities[spread.leg_a] * prices[spread.leg_a]
     notional_b = quantities[spread.leg_b] * prices[spread.leg_b]
-    return abs(notional_a + spread.hedge_ratio * notional_b)
+    return abs(spread.hedge_ratio * notional_a + notional_b)
 
 
 def _positions(fills: Iterable[OrderFilled]) -> dict[str, Decimal]:
     return {fill.symbol: fill.position for fill in fills}
 
 
-def _lonely_legs(
-    fills: Sequence[OrderFilled], spreads: Sequence[SpreadLegs]
-) -> tuple[Orphan, ...]:
+def _lonely_legs(fills: Sequence[OrderFilled], spreads: Sequence[SpreadLegs]) -> tuple[Orphan, ...]:
     """Spans in which one leg of a spread was held without the other."""
     return tuple(orphan for spread in spreads for orphan in _lonely_spans(fills, spread))
 
@@ -209,9 +200,7 @@ def _lonely_spans(fills: Sequence[OrderFilled], spread: SpreadLegs) -> list[Orph
     return [*spans, lonely] if lonely else spans
 
 
-def _left_over(
-    fills: Sequence[OrderFilled], spreads: Sequence[SpreadLegs]
-) -> tuple[Orphan, ...]:
+def _left_over(fills: Sequence[OrderFilled], spreads: Sequence[SpreadLegs]) -> tuple[Orphan, ...]:
     """Positions at the end that belong to no spread."""
     legs = {leg for spread in spreads for leg in (spread.leg_a, spread.leg_b)}
     return tuple(
@@ -229,75 +218,6 @@ def _opened_ms(fills: Sequence[OrderFilled], symbol: str) -> int:
             since_ms = fill.time_ms if not previous else since_ms
             previous = fill.position
     return since_ms
-
-
-def _is_entry(fill: OrderFilled) -> bool:
-    """Tell whether a fill made the position bigger, in either direction."""
-    sign = 1 if fill.side == "buy" else -1
-    return fill.position * sign > 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    venue_order_id: int
-    client_order_id: str
-    symbol: str
-    side: str
-    quantity: Decimal
-    time_ms: int
-
-
-def _repeated_entries(fills: Sequence[OrderFilled], window_ms: int) -> list[Duplicate]:
-    """Pairs of equal entries within the window and without an exit between them."""
-    found: list[Duplicate] = []
-    standing: dict[str, list[_Entry]] = {}
-    for entry in _entries_and_exits(fills):
-        earlier = standing.setdefault(entry.symbol, [])
-        if not entry.side:
-            earlier.clear()
-            continue
-        twin = next((one for one in earlier if _are_twins(one, entry, window_ms)), None)
-        if twin is not None:
-            found.append(_duplicate(twin, entry))
-        earlier.append(entry)
-    return found
-
-
-def _entries_and_exits(fills: Sequence[OrderFilled]) -> list[_Entry]:
-    """Orders in the order of their first fill, with what they filled; exits have no side."""
-    orders: dict[int, _Entry] = {}
-    for fill in fills:
-        known = orders.get(fill.venue_order_id)
-        orders[fill.venue_order_id] = _Entry(
-            venue_order_id=fill.venue_order_id,
-            client_order_id=fill.client_order_id,
-            symbol=fill.symbol,
-            side=fill.side if _is_entry(fill) else "",
-            quantity=fill.quantity + (known.quantity if known else ZERO),
-            time_ms=known.time_ms if known else fill.time_ms,
-        )
-    return list(orders.values())
-
-
-def _are_twins(one: _Entry, other: _Entry, window_ms: int) -> bool:
-    same = (one.side, one.quantity) == (other.side, other.quantity)
-    return same and other.time_ms - one.time_ms <= window_ms
-
-
-def _reused_ids(fills: Sequence[OrderFilled]) -> list[Duplicate]:
-    """Client order ids that two different orders were filled under."""
-    first: dict[str, _Entry] = {}
-    found: list[Duplicate] = []
-    for entry in _entries_and_exits(fills):
-        earlier = first.setdefault(entry.client_order_id, entry)
-        if earlier.venue_order_id != entry.venue_order_id:
-            found.append(_duplicate(earlier, entry))
-    return found
-
-
-def _duplicate(one: _Entry, other: _Entry) -> Duplicate:
-    ids = (one.client_order_id, other.client_order_id)
-    return Duplicate(other.symbol, other.side, other.quantity, ids, other.time_ms)
 
 
 def _open_orders(events: Sequence[Event]) -> tuple[str, ...]:

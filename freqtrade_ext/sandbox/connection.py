@@ -34,7 +34,8 @@ def connection_settings(server: SandboxServer, way: Way = "http") -> dict[str, A
     way : {"http", "proxy"}
         ``http`` replaces the exchange's addresses; ccxt then knows only its general table of
         errors. ``proxy`` keeps the addresses and goes through the sandbox's HTTPS proxy, so that
-        errors are mapped as in reality.
+        errors are mapped as in reality. It trusts the sandbox's certificate only: even without
+        the proxy, such a client could not talk to the real exchange.
 
     Returns
     -------
@@ -59,7 +60,10 @@ def connection_settings(server: SandboxServer, way: Way = "http") -> dict[str, A
             "api": {name: server.url + path for name, path in _VERSIONED.items()}
         }
     elif way == "proxy":
-        ccxt_config |= {"httpsProxy": server.proxy_url, "verify": False}
+        # ccxt takes the certificate to trust under one name for requests, another for aiohttp.
+        trusted = str(server.certificate)
+        ccxt_config |= {"httpsProxy": server.proxy_url}
+        ccxt_config |= {"validateServerSsl": trusted, "cafile": trusted}
     else:
         raise ConfigError(f"unknown way {way!r}; valid ways: http, proxy")
     return {

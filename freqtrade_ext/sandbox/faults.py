@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from freqtrade_ext.errors import ConfigError
 from freqtrade_ext.sandbox.engine import Exchange
 from freqtrade_ext.sandbox.journal import Event, FaultFired
-from freqtrade_ext.sandbox.wire import ROUTES, UNKNOWN_ERROR, Answer, Request
+from freqtrade_ext.sandbox.wire import ROUTES, UNKNOWN_ERROR, Answer, Request, known_errors
 
 __all__ = ["Effect", "Fault", "FaultEffect", "FaultPlan", "FaultedCall"]
 
@@ -91,6 +91,24 @@ class _PartialFill(_Untouched):
         return f"{self.name}({self.fraction})"
 
 
+class _Reject(_Untouched):
+    """The exchange refuses with an error of Binance's and does nothing."""
+
+    name = "REJECT"
+
+    def __init__(self, code: int) -> None:
+        errors = known_errors()
+        if code not in errors:
+            raise ConfigError(f"unknown error code {code}; known: {sorted(errors, reverse=True)}")
+        self.error = errors[code]
+
+    async def before(self, call: FaultedCall) -> Answer | None:
+        return Answer(self.error.status, self.error.body())
+
+    def __repr__(self) -> str:
+        return f"{self.name}({self.error.code})"
+
+
 class Effect:
     """The effects that a fault can have."""
 
@@ -102,23 +120,30 @@ class Effect:
         """Fill only this share of the order, in [0, 1)."""
         return _PartialFill(fraction)
 
+    @staticmethod
+    def REJECT(code: int) -> FaultEffect:  # noqa: N802 - reads as one
+        """Refuse with this error code, e.g. -2019; the exchange never sees the request."""
+        return _Reject(code)
+
     @classmethod
-    def named(cls, name: str, fraction: str | None = None) -> FaultEffect:
+    def named(
+        cls, name: str, *, fraction: str | None = None, code: int | None = None
+    ) -> FaultEffect:
         """
         Look an effect up by its name, as a control request gives it.
 
         Raises
         ------
         ConfigError
-            If there is no such effect, or it lacks its fraction.
+            If there is no such effect, or it lacks its fraction or code.
         """
-        if name == _PartialFill.name:
-            if fraction is None:
-                raise ConfigError("PARTIAL_FILL needs a fraction")
+        if name == _PartialFill.name and fraction is not None:
             return cls.PARTIAL_FILL(fraction)
+        if name == _Reject.name and code is not None:
+            return cls.REJECT(code)
         known = {effect.name: effect for effect in (cls.LOSE_RESPONSE, cls.UNKNOWN_STATUS)}
         if name not in known:
-            valid = ", ".join([*known, _PartialFill.name])
+            valid = ", ".join([*known, "PARTIAL_FILL with a fraction", "REJECT with a code"])
             raise ConfigError(f"unknown effect {name!r}; valid effects: {valid}")
         return known[name]
 

@@ -5,9 +5,11 @@ import contextlib
 import datetime as dt
 import logging
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -18,8 +20,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from freqtrade_ext.errors import ConfigError, ExtensionError
-from freqtrade_ext.sandbox._certificate import tls_context
+from freqtrade_ext.sandbox._certificate import write_certificate
 from freqtrade_ext.sandbox._control import control_routes
+from freqtrade_ext.sandbox._http import NoAnswer, read, wait_until_answered
 from freqtrade_ext.sandbox._listeners import Connections, bind, http_server
 from freqtrade_ext.sandbox._proxy import REAL_HOST, Proxy
 from freqtrade_ext.sandbox.engine import Exchange
@@ -64,6 +67,8 @@ class SandboxServer:
         Where the faithful proxy listens; 0 takes any free one.
     tick_seconds : float
         How often the exchange looks at the market between requests; 0 means never.
+    folder : Path, optional
+        Where the proxy's certificate is written; a temporary folder by default.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class SandboxServer:
         port: int = 0,
         proxy_port: int = 0,
         tick_seconds: float = TICK_SECONDS,
+        folder: Path | None = None,
     ) -> None:
         self.exchange = exchange
         self.clock = clock
@@ -87,6 +93,8 @@ class SandboxServer:
         self._host = host
         self._ports = (port, proxy_port)
         self._tick_seconds = tick_seconds
+        self._temporary = tempfile.TemporaryDirectory(prefix="sandbox-") if folder is None else None
+        self._folder = folder or Path(self._temporary.name if self._temporary else ".")
         self._connections = Connections()
         self._listeners: list[socket.socket] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -109,6 +117,11 @@ class SandboxServer:
     def proxy_url(self) -> str:
         """Address of the HTTPS proxy."""
         return f"http://{self._host}:{self._port_of(1)}"
+
+    @property
+    def certificate(self) -> Path:
+        """Certificate of the HTTPS proxy, which a client has to trust."""
+        return self._folder / "sandbox-certificate.pem"
 
     def _port_of(self, index: int) -> int:
         if not self._listeners:
@@ -161,6 +174,8 @@ class SandboxServer:
         self._thread = self._loop = self._stopping = self._failure = None
         self._ready.clear()
         self._close_listeners()
+        if self._temporary is not None:
+            self._temporary.cleanup()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -186,7 +201,7 @@ class SandboxServer:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits in start()
+        except BaseException as error:  # handed to start(), which waits
             logger.debug("sandbox server ended", exc_info=True)
             self._failure = error
             self._ready.set()
@@ -195,18 +210,18 @@ class SandboxServer:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         plain, outer, inner = self._listeners
-        today = dt.datetime.now(dt.UTC)
         app = self._app()
+        tls = write_certificate(REAL_HOST, dt.datetime.now(dt.UTC), self.certificate)
         servers = [
             (http_server(app, self._connections, None), plain),
-            (http_server(app, self._connections, tls_context(REAL_HOST, today)), inner),
+            (http_server(app, self._connections, tls), inner),
         ]
         proxy = Proxy(inner.getsockname())
         tasks = [_spawn(server.serve(sockets=[listener])) for server, listener in servers]
         await proxy.start(outer)
         ticker = _spawn(self._tick_forever())
         try:
-            await _answers(plain, tasks)
+            await wait_until_answered(plain, tasks)
             self._ready.set()
             await self._stopping.wait()
         finally:
@@ -229,11 +244,11 @@ class SandboxServer:
         )
 
     async def _answer(self, http: HttpRequest) -> Response:
-        request = await _read(http)
+        request = await read(http)
         answer = await self._answer_with_faults(request)
         self._record(request, answer)
         if answer is None:
-            return _Dropped(self._connections, http)
+            return NoAnswer(self._connections, http)
         return JSONResponse(answer.body, status_code=answer.status, headers=dict(answer.headers))
 
     async def _answer_with_faults(self, request: Request) -> Answer | None:
@@ -261,52 +276,8 @@ class SandboxServer:
         )
 
 
-class _Dropped(Response):
-    """No answer at all: the connection is reset."""
-
-    def __init__(self, connections: Connections, http: HttpRequest) -> None:
-        super().__init__()
-        self._connections = connections
-        self._peer = (http.client.host, http.client.port) if http.client else ("", 0)
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self._connections.drop(self._peer)
-        # Uvicorn would answer 500 for us unless it knows that the client is gone.
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-
-async def _read(http: HttpRequest) -> Request:
-    body = (await http.body()).decode("utf-8", errors="replace")
-    return Request(
-        method=http.method,
-        path=http.url.path,
-        query=http.url.query,
-        body=body,
-        headers={key.lower(): value for key, value in http.headers.items()},
-    )
-
-
 def _spawn(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     return asyncio.get_running_loop().create_task(work)
-
-
-async def _answers(listener: socket.socket, tasks: list[asyncio.Task[None]]) -> None:
-    """Wait until a real connection is answered; re-raise what ended a server meanwhile."""
-    host, port = listener.getsockname()
-    while True:
-        for task in tasks:
-            if task.done():
-                task.result()
-                raise ExtensionError("a listener ended before it answered")
-        with contextlib.suppress(OSError):
-            reader, writer = await asyncio.open_connection(host, port)
-            writer.write(b"GET /fapi/v1/ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            status = await reader.readline()
-            writer.close()
-            if b" 200 " in status:
-                return
-        await asyncio.sleep(0.01)
 
 
 async def _shut_down(servers: list[uvicorn.Server], tasks: list[asyncio.Task[None]]) -> None:

@@ -57,12 +57,13 @@ from freqtrade_ext.spreads._position import (
     to_dict,
 )
 from freqtrade_ext.spreads._record import (
-    MemoryRecordStore,
+    MemoryStore,
     RecordStore,
     SpreadRecord,
     record_from_dict,
     record_to_dict,
 )
+from freqtrade_ext.spreads._result import SpreadResult
 from freqtrade_ext.spreads._rules import (
     Bands,
     OpenSpreadView,
@@ -111,7 +112,7 @@ __all__ = [
     "LegPlan",
     "LegPosition",
     "LegSizes",
-    "MemoryRecordStore",
+    "MemoryStore",
     "OpenSpreadView",
     "OrderAccepted",
     "OrderCanceled",
@@ -131,6 +132,7 @@ __all__ = [
     "SpreadDesk",
     "SpreadPosition",
     "SpreadRecord",
+    "SpreadResult",
     "SpreadSpec",
     "SpreadState",
     "SpreadTrack",

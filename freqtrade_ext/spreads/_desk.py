@@ -25,7 +25,6 @@ from freqtrade_ext.spreads._events import (
 from freqtrade_ext.spreads._observation import LegBook, apply_event, observe_leg
 from freqtrade_ext.spreads._orders import outstanding
 from freqtrade_ext.spreads._position import CoordinatorPolicy, SpreadPosition
-from freqtrade_ext.spreads._states import SpreadState
 from freqtrade_ext.spreads._record import (
     RecordStore,
     SpreadRecord,
@@ -33,6 +32,7 @@ from freqtrade_ext.spreads._record import (
     record_to_dict,
 )
 from freqtrade_ext.spreads._rules import Bands, OpenSpreadView, exit_reason
+from freqtrade_ext.spreads._states import SpreadState
 from freqtrade_ext.spreads._walk_forward import Coefficients, SpreadTrack
 
 __all__ = ["ClosedSpread", "SpreadDesk"]
@@ -70,6 +70,7 @@ class SpreadDesk:
         self._store = store
         self._records: dict[str, SpreadRecord] = {}
         self._last_exit: dict[str, tuple[int, CloseReason]] = {}
+        self._market_exit: dict[str, int] = {}
         self._exit_z: dict[str, float] = {}
         self._closed: list[ClosedSpread] = []
 
@@ -90,6 +91,10 @@ class SpreadDesk:
     def last_exit(self, spread_id: str) -> tuple[int, CloseReason] | None:
         """When (ms) and why the spread was last left in this run."""
         return self._last_exit.get(spread_id)
+
+    def markets_left_since(self, time_ms: int) -> frozenset[str]:
+        """Legs of spreads that became flat at or after `time_ms`."""
+        return frozenset(name for name, left in self._market_exit.items() if left >= time_ms)
 
     def take_closed(self) -> list[ClosedSpread]:
         """Hand over the spreads that became flat since the last call."""
@@ -158,7 +163,14 @@ class SpreadDesk:
         record = self._records.get(spread_id)
         if record is None:
             return
-        after, alerts = observe_leg(record, leg, book, now_ms, settled=settled)
+        after, alerts = observe_leg(
+            record,
+            leg,
+            book,
+            now_ms,
+            settled=settled,
+            signal_over=now_ms >= record.signal_ms + 2 * self.candle_ms,
+        )
         self._finish(record, after, alerts, now_ms)
 
     def link_trade(self, spread_id: str, leg: LegName, trade_id: int) -> None:
@@ -247,6 +259,7 @@ class SpreadDesk:
         self._records.pop(spread_id, None)
         reason = before.position.reason or after.position.reason or CloseReason.EXTERNAL
         self._last_exit[spread_id] = (now_ms, reason)
+        self._market_exit |= dict.fromkeys((after.leg_a, after.leg_b), now_ms)
         self._closed.append(
             ClosedSpread(
                 record=replace(after, position=replace(after.position, plan=before.position.plan)),

@@ -7,14 +7,14 @@ from freqtrade_ext.risk import CloseReason
 from freqtrade_ext.settings import SpreadSettings
 from freqtrade_ext.spreads._entry_board import Candidate
 from freqtrade_ext.spreads._events import LegName
-from freqtrade_ext.spreads._record import SpreadRecord
-from freqtrade_ext.spreads._rules import Bands, expected_move, promise_share, round_trip_cost
 from freqtrade_ext.spreads._leg_sizes import (
     LegLimits,
     LegSizes,
     SizingCase,
     SizingRefusal,
 )
+from freqtrade_ext.spreads._record import SpreadRecord
+from freqtrade_ext.spreads._rules import Bands, expected_move, promise_share, round_trip_cost
 from freqtrade_ext.spreads._sizing import size_spread
 from freqtrade_ext.spreads._spec import SpreadSpec
 from freqtrade_ext.spreads._walk_forward import SpreadTrack
@@ -79,6 +79,7 @@ class EntryCase:
     account: AccountView
     active: Mapping[str, SpreadRecord]
     markets_in_use: frozenset[str]
+    markets_just_left: frozenset[str]
     last_exit: tuple[int, CloseReason] | None
     history: TrackRecord
 
@@ -125,15 +126,24 @@ def size_entry(case: EntryCase, settings: SpreadSettings) -> LegSizes | Refusal:
 
 
 def _blocked(case: EntryCase, settings: SpreadSettings) -> Refusal | None:
-    candidate = case.candidate
-    if candidate.spread_id in case.active:
+    if case.candidate.spread_id in case.active:
         return Refusal("it is already open or on its way")
-    for market in (candidate.leg_a, candidate.leg_b):
+    return _market_blocked(case) or _no_room(case, settings)
+
+
+def _market_blocked(case: EntryCase) -> Refusal | None:
+    for market in (case.candidate.leg_a, case.candidate.leg_b):
         if market in case.markets_in_use:
             return Refusal(f"{market} is held by another trade")
+        if market in case.markets_just_left:
+            return Refusal(f"{market} was traded on this candle already")
     for name, leg in case.legs.items():
         if leg.locked:
             return Refusal(f"leg {name} is locked")
+    return None
+
+
+def _no_room(case: EntryCase, settings: SpreadSettings) -> Refusal | None:
     free_spreads = settings.max_open_spreads - len(case.active)
     free = min(free_spreads, int(min(case.account.free_slots, 1e6)) // 2)
     if free < 1:

@@ -60,8 +60,12 @@ def fit_spec(
     times, y, x = _common(markets, hedge_space)
     forward, backward = engle_granger(y, x), engle_granger(x, y)
     weaker = max(forward, backward, key=lambda result: result.pvalue)
-    residual = y - forward.intercept - forward.hedge_ratio * x
-    reversion = half_life(residual)
+    if forward.near_collinear:
+        raise InfeasibleError(
+            f"{markets.leg_a} and {markets.leg_b} are the same price twice (pegged or wrapped); "
+            "there is no spread to trade"
+        )
+    reversion = half_life(forward.resid)
     if not 0 < reversion < np.inf:
         raise InfeasibleError(
             f"{markets.leg_a} and {markets.leg_b} do not revert to each other "
@@ -77,7 +81,7 @@ def fit_spec(
         cointegration_stat=float(weaker.stat),
         pvalue=float(weaker.pvalue),
         half_life=float(reversion),
-        hurst=float(hurst(residual)),
+        hurst=float(hurst(forward.resid)),
         fit_start=_moment(times[0]),
         fit_end=_moment(times[-1]),
         last_updated=now,

@@ -52,7 +52,13 @@ def apply_event(record: SpreadRecord, event: Event) -> tuple[SpreadRecord, list[
 
 
 def observe_leg(
-    record: SpreadRecord, leg: LegName, book: LegBook, now_ms: int, *, settled: bool
+    record: SpreadRecord,
+    leg: LegName,
+    book: LegBook,
+    now_ms: int,
+    *,
+    settled: bool,
+    signal_over: bool = False,
 ) -> tuple[SpreadRecord, list[Alert]]:
     """
     Report everything that is new in the books of one leg to the coordinator.
@@ -70,6 +76,9 @@ def observe_leg(
     settled : bool
         Whether Freqtrade has finished the loop in which it was told to send orders: an order that
         it does not show by then did not come about.
+    signal_over : bool
+        Whether the candle on which Freqtrade would enter has passed: an entry order of a leg
+        without a trade can no longer be sent.
 
     Returns
     -------
@@ -80,7 +89,7 @@ def observe_leg(
     for order in book.orders:
         record, raised = _observe_order(record, leg, order, now_ms)
         alerts += raised
-    for event in _missing(record, leg, book, now_ms, settled):
+    for event in _missing(record, leg, book, now_ms, settled, signal_over):
         record = replace(record, sent=_without(record.sent, event.client_order_id))
         record, raised = apply_event(record, event)
         alerts += raised
@@ -153,7 +162,12 @@ def _name_for(record: SpreadRecord, leg: LegName, order: BookedOrder) -> str:
 
 
 def _missing(
-    record: SpreadRecord, leg: LegName, book: LegBook, now_ms: int, settled: bool
+    record: SpreadRecord,
+    leg: LegName,
+    book: LegBook,
+    now_ms: int,
+    settled: bool,
+    signal_over: bool,
 ) -> Iterator[OrderCanceled | OrderRejected]:
     """Yield the end of a working order that Freqtrade does not show."""
     working: WorkingOrder | None = record.position.leg(leg).working
@@ -168,6 +182,10 @@ def _missing(
     elif settled and name in record.sent:
         yield OrderRejected(
             leg=leg, client_order_id=name, now_ms=now_ms, text="no order came of the request"
+        )
+    elif signal_over and not working.reduce_only and not book.orders:
+        yield OrderRejected(
+            leg=leg, client_order_id=name, now_ms=now_ms, text="Freqtrade did not enter in time"
         )
     elif working.cancel_requested_ms is not None:  # never sent, and now it never will be
         yield OrderCanceled(leg=leg, client_order_id=name, now_ms=now_ms)

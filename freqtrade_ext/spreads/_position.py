@@ -106,16 +106,19 @@ class LegPosition:
     close_reason: CloseReason | None = None
 
     @property
+    def tradable(self) -> Decimal:
+        """What is held in whole lots; a remainder below the lot counts as zero."""
+        return whole_lots(self.held, self.lot)
+
+    @property
     def is_empty(self) -> bool:
-        """Whether nothing tradable is held; a remainder below the lot counts as zero."""
-        return self.held == 0 or abs(self.held) < self.lot
+        """Whether nothing tradable is held."""
+        return self.tradable == 0
 
     @property
     def gap(self) -> Decimal:
         """What is missing to the aim, signed, in whole lots."""
-        if self.aim == 0 and self.is_empty:
-            return ZERO
-        return whole_lots(self.aim - self.held, self.lot)
+        return whole_lots(self.aim, self.lot) - self.tradable
 
     @property
     def is_settled(self) -> bool:

@@ -1,6 +1,6 @@
 """What must survive a restart of one spread: its position, its frozen fit, its orders' names."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from freqtrade_ext.spreads._events import LegName
 from freqtrade_ext.spreads._position import SpreadPosition
 from freqtrade_ext.spreads._walk_forward import Coefficients
 
-__all__ = ["MemoryRecordStore", "RecordStore", "SpreadRecord", "record_from_dict", "record_to_dict"]
+__all__ = ["MemoryStore", "RecordStore", "SpreadRecord", "record_from_dict", "record_to_dict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,14 @@ class RecordStore(Protocol):
     def save(self, spread_id: str, record: Mapping[str, Any] | None) -> None:
         """Write one record; None removes it."""
 
+    def add_result(self, spread_id: str, result: Mapping[str, Any]) -> None:
+        """Keep the result of a closed spread."""
 
-class MemoryRecordStore:
+    def results(self) -> Sequence[Mapping[str, Any]]:
+        """Read the results of all closed spreads, oldest first."""
+
+
+class MemoryStore:
     """Records of a backtest: they end with it, so nothing is written."""
 
     def load(self) -> Mapping[str, Mapping[str, Any]]:
@@ -95,3 +101,10 @@ class MemoryRecordStore:
 
     def save(self, spread_id: str, record: Mapping[str, Any] | None) -> None:
         """Forget the record; the desk holds it in memory."""
+
+    def add_result(self, spread_id: str, result: Mapping[str, Any]) -> None:
+        """Forget the result; it is in the backtest's report."""
+
+    def results(self) -> Sequence[Mapping[str, Any]]:
+        """Return nothing: a backtest starts without a history."""
+        return ()

@@ -20,7 +20,6 @@ from freqtrade_ext.spreads._position import (
     SpreadPosition,
     SpreadState,
     WorkingOrder,
-    whole_lots,
 )
 
 Outcome = tuple[SpreadPosition, list[Command]]
@@ -66,7 +65,7 @@ def give_up(position: SpreadPosition, reason: AlertReason, text: str) -> Outcome
 def serves(order: WorkingOrder, leg: LegPosition) -> bool:
     """Whether filling the rest of `order` brings the leg nearer to its aim, and not past it."""
     leaves = order.leaves_quantity
-    excess = abs(leaves) - abs(leg.aim - leg.held)
+    excess = abs(leaves) - abs(leg.gap)
     return leaves * leg.gap > 0 and (excess <= 0 or excess < leg.lot)
 
 
@@ -146,7 +145,7 @@ def _settle_leg(position: SpreadPosition, name: LegName) -> tuple[LegPosition, l
         return request_cancel(leg, name, order, position.clock_ms)
     if leg.gap == 0 or position.clock_ms < leg.retry_at_ms:
         return leg, []
-    reducing = leg.held * leg.gap < 0 and not leg.is_empty
+    reducing = leg.tradable * leg.gap < 0
     if not reducing and not _may_add(position, leg):
         return leg, []
     return _submit(position, name, reducing=reducing)
@@ -167,7 +166,7 @@ def _submit(
     quantity, purpose = leg.gap, Purpose.ENTRY
     if reducing:
         # Never past zero: what lies beyond is another order, and not a reducing one.
-        quantity = min(abs(leg.gap), whole_lots(abs(leg.held), leg.lot)).copy_sign(leg.gap)
+        quantity = min(abs(leg.gap), abs(leg.tradable)).copy_sign(leg.gap)
         purpose = _REDUCING_PURPOSE.get(position.state, Purpose.TRIM)
     attempt = leg.orders_sent + 1
     order = WorkingOrder(
@@ -225,7 +224,7 @@ def _is_short(leg: LegPosition) -> bool:
 
 
 def _share(position: SpreadPosition, plan: EntryPlan, name: LegName) -> Decimal:
-    return position.leg(name).held / plan.leg(name).quantity
+    return position.leg(name).tradable / plan.leg(name).quantity
 
 
 def _lagging_leg(position: SpreadPosition, plan: EntryPlan) -> LegName:
@@ -238,16 +237,19 @@ def _shrink_to(
     """
     Lower both aims to the share that `lagging` holds; None when that is not a tradable hedge.
 
-    The other leg's aim is rounded to its nearest lot and never above what it holds, so that
-    nothing has to be bought back.
+    The other leg stays as it is where the exact hedge is less than a lot away. Else its aim is
+    the nearest lot, never above what it holds, so that nothing has to be bought back.
     """
     share = _share(position, plan, lagging)
     for name in LegName:
         leg = position.leg(name)
-        aim = whole_lots(leg.held, leg.lot)
+        aim = leg.tradable
         if name is not lagging:
-            nearest = _nearest_lots(plan.leg(name).quantity * share, leg.lot)
-            aim = min(aim, nearest, key=abs)
+            exact = plan.leg(name).quantity * share
+            if abs(exact) < leg.lot:
+                return None
+            if abs(aim - exact) >= leg.lot:
+                aim = min(aim, _nearest_lots(exact, leg.lot), key=abs)
         if aim * plan.leg(name).quantity <= 0:
             return None
         position = position.with_leg(name, replace(leg, aim=aim))

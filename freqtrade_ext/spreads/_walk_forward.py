@@ -216,16 +216,17 @@ def _fit(
         pvalue = forward.pvalue
         if plan.both_directions:
             pvalue = max(pvalue, engle_granger(x_fit, y_fit).pvalue)
-        residual = y_fit - forward.intercept - forward.hedge_ratio * x_fit
+        if forward.near_collinear:  # a pegged or wrapped twin: its p-value of 0 means nothing
+            return None
         return Coefficients(
             fit_start_ms=start_ms,
             fitted_at_ms=moment_ms,
             hedge_ratio=float(forward.hedge_ratio),
             intercept=float(forward.intercept),
-            resid_std=float(residual.std(ddof=2)),
+            resid_std=float(forward.resid_std),
             stat=float(forward.stat),
             pvalue=float(pvalue),
-            half_life=float(half_life(residual)),
+            half_life=float(half_life(forward.resid)),
         )
     except InfeasibleError:
         return None

@@ -112,11 +112,11 @@ def fit_line(
     slope = float(dx @ dy) / float(dx @ dx)
     resid = dy - slope * dx
     rss = float(resid @ resid)
-    about_mean = rss if trend == "c" else rss - y.size * float(resid.mean()) ** 2
+    centred = resid - resid.mean()  # with trend "n" the residual has a mean of its own
     result = HedgeRatioResult(
         hedge_ratio=slope,
         intercept=y_origin - slope * x_origin,
-        resid_std=math.sqrt(max(about_mean, 0.0) / (y.size - 1)),
+        resid_std=math.sqrt(float(centred @ centred) / (y.size - 1)),
         r_squared=1.0 - rss / float(dy @ dy),
         nobs=y.size,
         trend=trend,
@@ -127,6 +127,7 @@ def fit_line(
 def two_series(
     y: ArrayLike, x: ArrayLike, *, min_nobs: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return both series finite, aligned and moving, or refuse them."""
     y_array = finite_series(y, "y", min_nobs=min_nobs)
     x_array = finite_series(x, "x", min_nobs=min_nobs)
     same_length(y_array, x_array)

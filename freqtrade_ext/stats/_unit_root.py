@@ -166,7 +166,7 @@ def lag_bound(nobs: int, trend: Trend, lags: Lags, max_lag: int | None) -> int:
         raise InfeasibleError(
             f"{nobs} observation(s) are too few for {max(bound, 0)} lag(s) with trend {trend!r}"
         )
-    return bound
+    return int(bound)
 
 
 def _n_terms(trend: Trend) -> int:
@@ -181,7 +181,7 @@ def _lags_by_aic(
     rows = changes.size - bound
     factor = triangular_factor(_design(level, changes, trend, bound))
     rss = np.cumsum(factor[-1, ::-1] ** 2)[::-1][terms + 1 :]
-    aic = rows * np.log(rss[: bound + 1]) + 2.0 * np.arange(bound + 1)
+    aic = rows * np.log(rss) + 2.0 * np.arange(bound + 1)
     return int(aic.argmin())
 
 

@@ -82,6 +82,12 @@ def test_windows_that_are_not_full_are_nan(walks):
     assert fits.window == 60
 
 
+def test_history_shorter_than_the_window_is_nan_not_a_shorter_fit(walks):
+    """A negative start would count from the end of the array."""
+    fits = engle_granger_rolling(*walks(4, 500), window=600, ends=[400, 500])
+    assert np.isnan(fits.stat).all()
+
+
 def test_a_market_that_stood_still_spoils_its_windows_only(walks):
     y, x = walks(5, 300)
     x[100:200] = x[100]

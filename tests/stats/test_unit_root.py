@@ -188,6 +188,16 @@ def test_rejects_compares_with_the_critical_value_of_the_level(walks):
             "20 observation(s) are too few for 9 lag(s) with trend 'n'",
         ),
         (
+            np.arange(31.0) ** 2,
+            {"trend": "ct", "lags": 13},
+            "31 observation(s) are too few for 13 lag(s) with trend 'ct'",
+        ),
+        (
+            [1.0, 3.0, 2.0, 5.0],
+            {"trend": "ct"},
+            "4 observation(s) are too few for 0 lag(s) with trend 'ct'",
+        ),
+        (
             np.arange(50.0),
             {"lags": 0},
             "the changes of the series follow exactly from its past: no noise to test against",
@@ -204,6 +214,21 @@ def test_infeasible_data_is_refused_with_rule_value_and_place(series, options, m
     with pytest.raises(InfeasibleError) as refusal:
         adf(series, **options)
     assert str(refusal.value) == message
+
+
+@pytest.mark.parametrize("trend", TRENDS)
+@pytest.mark.parametrize("nobs", [30, 31])
+def test_the_largest_number_of_lags_is_that_of_statsmodels(walks, nobs, trend):
+    """But for the even sample without trend, where statsmodels returns a fit without error."""
+    series, _ = walks(21, nobs)
+    most = nobs // 2 - 1 - (0 if trend == "n" else len(trend))
+    allowed = most - (trend == "n" and nobs % 2 == 0)
+    expected = reference(series, trend, maxlag=allowed, autolag=None)
+    assert adf(series, trend=trend, lags=allowed).stat == pytest.approx(expected[0], rel=1e-8)
+    with pytest.raises(InfeasibleError, match="too few"):
+        adf(series, trend=trend, lags=allowed + 1)
+    with pytest.raises(ValueError, match="maxlag must be less"):
+        reference(series, trend, maxlag=most + 1, autolag=None)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import logging
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_msecs
@@ -22,7 +22,7 @@ from freqtrade_ext.adapters._spread_view import SpreadView
 from freqtrade_ext.adapters._tags import EntryTag
 from freqtrade_ext.errors import ConfigError
 from freqtrade_ext.settings import load_settings
-from freqtrade_ext.spreads import Bands, MemoryRecordStore, load_book
+from freqtrade_ext.spreads import Bands, MemoryStore, load_book
 
 __all__ = ["SpreadStrategy"]
 
@@ -44,7 +44,7 @@ class SpreadStrategy(IStrategy):
     use_exit_signal = True
     # A signal is for the very next candle: acting late costs more than the edge is worth.
     ignore_buying_expired_candle_after = 240
-    minimal_roi: dict[str, float] = {}
+    minimal_roi: ClassVar[dict[str, float]] = {}
     # Of the margin: a disaster stop that works when the bot is down; spreads have their own stop.
     stoploss = -0.6
 
@@ -81,12 +81,12 @@ class SpreadStrategy(IStrategy):
 
     def _new_broker(self) -> SpreadBroker:
         mode = str(self.dp.runmode.value)
-        store: Any = MemoryRecordStore()
+        store: Any = MemoryStore()
         if mode in {"live", "dry_run"}:
             # Only a trading bot has a database; a backtest must not even import it.
-            from freqtrade_ext.adapters.persistence import DatabaseRecordStore
+            from freqtrade_ext.adapters.persistence import DatabaseStore
 
-            store = DatabaseRecordStore()
+            store = DatabaseStore()
         return SpreadBroker(self, self._view, self._markets, self._ext, store, mode)
 
     def bot_start(self, **kwargs: Any) -> None:

@@ -151,9 +151,7 @@ def _liquidate(core: Core, position: Position, price: Decimal | None) -> None:
     if position.is_isolated:
         lost = before - core.account.wallet_balance
         core.account.book("insurance", lost - margin, core.now_ms, symbol)
-    core.record(
-        PositionLiquidated(time_ms=core.now_ms, symbol=symbol, quantity=quantity, price=at)
-    )
+    core.record(PositionLiquidated(time_ms=core.now_ms, symbol=symbol, quantity=quantity, price=at))
 
 
 def _forced_order(core: Core, position: Position) -> Order:

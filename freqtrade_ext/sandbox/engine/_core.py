@@ -29,7 +29,7 @@ from freqtrade_ext.sandbox.journal import (
     OrderFilled,
     TriggerEnded,
 )
-from freqtrade_ext.sandbox.market._types import Instrument, Market
+from freqtrade_ext.sandbox.market import Instrument, Market
 
 
 @dataclass(slots=True)
@@ -228,4 +228,3 @@ class Core:
         for trigger in self.book.waiting(symbol):
             if trigger.close_position:
                 self.end_trigger(trigger, TriggerStatus.EXPIRED)
-

@@ -1,4 +1,4 @@
-"""The exchange as its protocol sees it: commands in, orders out, and a clock that is an argument."""
+"""The exchange as its protocol sees it: commands in, orders out; the time is an argument."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,13 +30,11 @@ from freqtrade_ext.sandbox.engine._types import (
     MarginMode,
     Order,
     OrderStatus,
-    OrderType,
-    Side,
     Trigger,
     TriggerStatus,
 )
 from freqtrade_ext.sandbox.journal import Event, OrderRejected, PositionClosedExternally
-from freqtrade_ext.sandbox.market._types import Market
+from freqtrade_ext.sandbox.market import Market
 
 Outcome = Order | Trigger | Position | None
 
@@ -151,9 +149,9 @@ class Exchange:
             case AmendOrder():
                 return _orders.amend(core, command)
             case CancelAllOrders():
-                return self._cancel_all_orders(command)
+                self._cancel_all_orders(command)
             case CancelAllTriggers():
-                return self._cancel_all_triggers(command)
+                self._cancel_all_triggers(command)
             case SetLeverage():
                 return self._set_leverage(command)
             case SetMarginMode():
@@ -162,6 +160,7 @@ class Exchange:
                 return self._adjust_isolated_margin(command)
             case CloseExternally():
                 return self._close_externally(command)
+        return None
 
     def fill_next_order_partially(self, fraction: Decimal) -> None:
         """Rehearse a partial fill: of the next order only this share is filled at once."""
@@ -264,18 +263,7 @@ class Exchange:
         quantity = fraction_on_step(abs(held), command.fraction, step)
         if not quantity:
             raise Rejection(Reason.REDUCE_ONLY_WITHOUT_POSITION)
-        order = _orders.place(
-            self._core,
-            PlaceOrder(
-                symbol=command.symbol,
-                side=Side.SELL if held > 0 else Side.BUY,
-                order_type=OrderType.MARKET,
-                quantity=quantity,
-                reduce_only=True,
-                client_order_id=f"web_{self.book.next_order_id()}",
-            ),
-            origin="external",
-        )
+        order = _orders.close_at_market(self._core, command.symbol, quantity)
         self._core.record(
             PositionClosedExternally(
                 time_ms=self.now_ms, symbol=command.symbol, quantity=order.filled_quantity

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from freqtrade_ext.sandbox.engine._rejections import Reason, Rejection
 from freqtrade_ext.sandbox.engine._types import OrderType
-from freqtrade_ext.sandbox.market._types import Instrument
+from freqtrade_ext.sandbox.market import Instrument
 
 CLIENT_ORDER_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from freqtrade_ext.sandbox.engine._types import ZERO, Order, Side
-from freqtrade_ext.sandbox.market._types import LeverageBracket
+from freqtrade_ext.sandbox.market import LeverageBracket
 
 
 def bracket_of(brackets: Sequence[LeverageBracket], notional: Decimal) -> LeverageBracket:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 
 from freqtrade_ext.sandbox.engine._types import ZERO, Side
-from freqtrade_ext.sandbox.market._types import Depth
+from freqtrade_ext.sandbox.market import Depth
 
 BOOK_LEVELS = 1_000
 

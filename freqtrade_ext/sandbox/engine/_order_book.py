@@ -119,5 +119,3 @@ def _of(entries: Iterable[T], symbol: str | None) -> list[T]:
 def _is_forgotten(order: Order, now_ms: int) -> bool:
     unfilled = not order.is_open and not order.filled_quantity
     return unfilled and now_ms - order.created_ms > FORGOTTEN_AFTER_MS
-
-

@@ -60,7 +60,7 @@ def check_reduction(core: Core, order: Order) -> None:
         (
             other.leaves_quantity
             for other in core.book.working(order.symbol)
-            if other.reduce_only and other.side is order.side and other is not order
+            if other.reduce_only and other.side is order.side
         ),
         ZERO,
     )
@@ -78,7 +78,7 @@ def check_margin(core: Core, order: Order, reference: Decimal) -> None:
     if opening and (held + opening) * reference > largest:
         raise Rejection(Reason.POSITION_TOO_LARGE)
     before = core.book.working(order.symbol)
-    after = [other for other in before if other is not order]
+    after = [other for other in before if other.venue_order_id != order.venue_order_id]
     after.append(replace(order, price=reference))
     required = order_margin(position.quantity, after, position.leverage)
     required -= order_margin(position.quantity, before, position.leverage)

@@ -146,12 +146,71 @@ def _check_amendment(core: Core, order: Order, command: AmendOrder) -> list[Exec
     check_time_in_force(wanted, executions)
     if not order.reduce_only:
         check_notional(instrument, command.quantity, command.price)
-        before = (order.quantity, order.price)
-        try:
-            order.quantity, order.price = command.quantity, command.price
-            amended = order_with_margin(core, order, before)
-        finally:
-            order.quantity, order.price = before
-        if not amended:
-            raise Rejection(Reason.MARGIN_INSUFFICIENT)
+        check_margin(core, wanted, command.price)
     return executions
+
+
+def _take(core: Core, order: Order, executions: list[Execution]) -> None:
+    """Take liquidity from the public book; a reducing order only as much as is held."""
+    if order.reduce_only:
+        executions = cap(executions, held_against(core, order.symbol, order.side))
+    core.execute(order, executions, is_maker=False)
+
+
+def _rehearse_partial_fill(
+    core: Core, order: Order, executions: list[Execution], fraction: Decimal
+) -> None:
+    """Fill only the scripted share, and let the rest of a resting order stall for good."""
+    core.next_fill_fraction = None
+    order.stalled = True
+    step = core.instrument(order.symbol).step_size
+    quantity = fraction_on_step(order.quantity, fraction, step)
+    if executions:
+        _take(core, order, cap(executions, quantity))
+    elif order.price is not None and quantity:
+        core.execute(order, [Execution(order.price, quantity)], is_maker=True)
+
+
+def _new_order(core: Core, command: PlaceOrder, trigger: Trigger | None) -> Order:
+    venue_order_id = core.book.next_order_id()
+    origin: Origin = "trigger" if trigger is not None else "client"
+    return Order(
+        venue_order_id=venue_order_id,
+        client_order_id=command.client_order_id or f"auto-{venue_order_id}",
+        symbol=command.symbol,
+        side=command.side,
+        order_type=command.order_type,
+        quantity=command.quantity,
+        price=command.price if command.order_type is OrderType.LIMIT else None,
+        time_in_force=command.time_in_force,
+        reduce_only=command.reduce_only,
+        created_ms=core.now_ms,
+        updated_ms=core.now_ms,
+        origin=origin,
+        trigger=trigger,
+    )
+
+
+def _reference_price(order: Order, depth: Depth, executions: list[Execution]) -> Decimal:
+    """Price at which an order counts for margin and minimum notional."""
+    if order.price is not None:
+        return order.price
+    if executions:
+        return total_notional(executions) / total_quantity(executions)
+    levels = levels_against(depth, order.side)
+    if not levels:
+        raise Rejection(Reason.NO_LIQUIDITY)
+    return levels[0][0]
+
+
+def _find_open(core: Core, command: CancelOrder | AmendOrder) -> Order:
+    """Find the order that a command names; it must be open."""
+    ids = (command.symbol, command.venue_order_id, command.client_order_id)
+    core.instrument(command.symbol)
+    try:
+        order = core.book.find(*ids, core.now_ms)
+    except Rejection:
+        raise Rejection(Reason.ORDER_NOT_OPEN) from None
+    if not order.is_open:
+        raise Rejection(Reason.ORDER_NOT_OPEN)
+    return order

@@ -12,6 +12,7 @@ from freqtrade_ext.sandbox.engine._filters import (
     check_price,
     check_quantity,
 )
+from freqtrade_ext.sandbox.engine._order_checks import held_against
 from freqtrade_ext.sandbox.engine._rejections import Reason, Rejection
 from freqtrade_ext.sandbox.engine._types import (
     ZERO,
@@ -66,9 +67,7 @@ def fire(core: Core, trigger: Trigger) -> None:
     if trigger.price_source is PriceSource.LAST:
         shift = trigger.trigger_price - core.market.price(trigger.symbol, core.now_ms)
     try:
-        trigger.order = _orders.place(
-            core, _order_of(core, trigger), origin="trigger", trigger=trigger, shift=shift
-        )
+        trigger.order = _orders.place(core, _order_of(core, trigger), trigger=trigger, shift=shift)
     except Rejection:
         trigger.status = TriggerStatus.REJECTED
     else:
@@ -118,7 +117,7 @@ def _check(core: Core, trigger: Trigger) -> None:
     watched = watched_price(core, trigger)
     if trigger.is_reached(watched, watched):
         raise Rejection(Reason.WOULD_TRIGGER_AT_ONCE)
-    if trigger.close_position and not _orders.held_against(core, trigger.symbol, trigger.side):
+    if trigger.close_position and not held_against(core, trigger.symbol, trigger.side):
         raise Rejection(Reason.CLOSE_POSITION_WITHOUT_POSITION)
 
 
@@ -141,6 +140,6 @@ def _order_of(core: Core, trigger: Trigger) -> PlaceOrder:
         client_order_id=trigger.client_order_id,
     )
     if trigger.close_position:
-        held = _orders.held_against(core, trigger.symbol, trigger.side)
+        held = held_against(core, trigger.symbol, trigger.side)
         return replace(command, quantity=held)
     return command

@@ -119,11 +119,11 @@ class BarMarket:
         Parameters
         ----------
         symbol : str
-            A symbol of `instruments`.
         interval_ms : int
             Any whole number of minutes. Bars are aligned to the epoch.
         start_ms, end_ms : int
-            Span of opens; may reach beyond the data and beyond now.
+            Span of opens; may reach beyond the data and beyond now. Bars finer than the data's are
+            drawn anew on each call, so ask for some thousands of them, not for years.
         now_ms : int
             A bar shows what happened up to and including this millisecond.
         kind : {"last", "mark", "index"}
@@ -132,9 +132,9 @@ class BarMarket:
         Returns
         -------
         list of Candle
-            Without bars in which nothing was recorded (outages, before the listing). Volumes add
-            up exactly from interval to interval. `quote_volume` is the volume at the mean of
-            open, high, low and close, `trade_count` an estimate: neither adds up.
+            Without bars in which nothing was recorded. Volumes add up exactly from interval to
+            interval; `quote_volume` (the volume at the mean of open, high, low and close) and
+            `trade_count` are estimates and do not.
         """
         listing = self._listing(symbol)
         if interval_ms <= 0 or interval_ms % _MINUTE_MS:

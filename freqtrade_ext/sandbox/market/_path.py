@@ -54,15 +54,13 @@ def price_knots(bars: Bars, keys: NDArray[np.uint64], base_ms: int) -> Ints:
     bars : Bars
         Bars of length `base_ms`.
     keys : ndarray of uint64, shape (nobs,)
-        Source of randomness, one for each bar.
     base_ms : int
-        A multiple of one minute, in milliseconds.
+        A multiple of one minute.
 
     Returns
     -------
     ndarray of int64, shape (nobs, base_ms / KNOT_MS + 1)
-        Ticks at the knots. The first is the open, the last the close; the largest is the high and
-        the smallest the low.
+        Ticks at the knots: from the open to the close, between and at the high and the low.
     """
     last = _knot_count(base_ms)
     column = keys[:, None]
@@ -73,8 +71,7 @@ def price_knots(bars: Bars, keys: NDArray[np.uint64], base_ms: int) -> Ints:
         values[:, None].astype(np.float64)
         for values in (bars.open, bars.high, bars.low, bars.close)
     )
-    low_first = (end >= start) ^ (draws[:, 2:] < _CONTRARY)
-    one, two = np.where(low_first, low, high), np.where(low_first, high, low)
+    one, two = np.where((end >= start) ^ (draws[:, 2:] < _CONTRARY), (low, high), (high, low))
     way = _through((first, second), (start, one, two, end), last)
     walk = np.cumsum(normal(column, np.arange(last + 1)), axis=1)
     pins = tuple(

@@ -10,6 +10,7 @@ from freqtrade_ext.sandbox.wire._errors import (
     UNKNOWN_ERROR,
     ApiError,
     ApiFailure,
+    known_errors,
 )
 from freqtrade_ext.sandbox.wire._messages import Answer, Params, Request
 from freqtrade_ext.sandbox.wire._routes import ROUTES
@@ -28,4 +29,5 @@ __all__ = [
     "Credentials",
     "Params",
     "Request",
+    "known_errors",
 ]

@@ -5,7 +5,6 @@ from typing import Any
 from freqtrade_ext.sandbox.engine import (
     AdjustIsolatedMargin,
     LedgerEntry,
-    Position,
     SetLeverage,
     SetMarginMode,
 )
@@ -16,7 +15,14 @@ from freqtrade_ext.sandbox.wire._errors import (
     POSITION_SIDE_UNCHANGED,
     ApiFailure,
 )
+from freqtrade_ext.sandbox.wire._positions import (
+    every_position,
+    positions_in_use,
+    render_v2,
+    render_v3,
+)
 from freqtrade_ext.sandbox.wire._words import (
+    ASSET,
     MARGIN_TYPES,
     amount,
     margin_mode_of,
@@ -32,7 +38,6 @@ INCOME_TYPES = {
     "TRANSFER": "transfer",
 }
 SUCCESS = {"code": 200, "msg": "success"}
-ASSET = "USDT"
 ADD_MARGIN = 1
 
 
@@ -42,13 +47,13 @@ def account_v2(call: Call) -> Any:
     return (
         _permissions()
         | rendered
-        | {"positions": [_position_v2(call, p) for p in _every_position(call)]}
+        | {"positions": [render_v2(call, p) for p in every_position(call)]}
     )
 
 
 def account_v3(call: Call) -> Any:
     """Balances and the positions in use."""
-    positions = [_position_v3(call, p) for p in _positions_in_use(call)]
+    positions = [render_v3(call, p) for p in positions_in_use(call)]
     return _account(call) | {"positions": positions}
 
 
@@ -119,100 +124,6 @@ def balance(call: Call) -> Any:
     ]
 
 
-def _every_position(call: Call) -> list[Position]:
-    return [call.exchange.position(one.symbol) for one in call.instruments()]
-
-
-def _positions_in_use(call: Call) -> list[Position]:
-    asked = {order.symbol for order in call.exchange.book.working()}
-    wanted = {one.symbol for one in [call.instrument()]} if call.params.get("symbol") else None
-    return [
-        position
-        for position in list(call.exchange.account.positions.values())
-        if (position.quantity or position.symbol in asked)
-        and (wanted is None or position.symbol in wanted)
-    ]
-
-
-def _position_v3(call: Call, position: Position) -> dict[str, Any]:
-    mark = call.exchange.mark_price(position.symbol)
-    pnl = position.unrealized_pnl(mark)
-    isolated = position.isolated_wallet + pnl if position.is_isolated else position.isolated_wallet
-    initial = abs(position.quantity) * mark / position.leverage
-    return {
-        "symbol": position.symbol,
-        "positionSide": "BOTH",
-        "positionAmt": number(position.quantity),
-        "unrealizedProfit": amount(pnl),
-        "isolatedMargin": amount(isolated) if isolated else "0",
-        "isolatedWallet": amount(position.isolated_wallet) if isolated else "0",
-        "notional": amount(position.quantity * mark),
-        "initialMargin": amount(initial + call.exchange.order_margin(position.symbol)),
-        "maintMargin": amount(call.exchange.maintenance_margin(position.symbol)),
-        "updateTime": position.updated_ms,
-    }
-
-
-def _position_v2(call: Call, position: Position) -> dict[str, Any]:
-    mark = call.exchange.mark_price(position.symbol)
-    return _position_v3(call, position) | {
-        "leverage": str(position.leverage),
-        "isolated": position.is_isolated,
-        "entryPrice": _price(call, position),
-        "breakEvenPrice": _price(call, position),
-        "maxNotional": number(call.exchange.max_notional(position.symbol)),
-        "positionInitialMargin": amount(abs(position.quantity) * mark / position.leverage),
-        "openOrderInitialMargin": amount(call.exchange.order_margin(position.symbol)),
-        "bidNotional": "0",
-        "askNotional": "0",
-    }
-
-
-def _price(call: Call, position: Position) -> str:
-    return number(round(position.entry_price, 12))
-
-
-def position_risk_v3(call: Call) -> Any:
-    """Positions in use, with what threatens them."""
-    return [_risk(call, position) for position in _positions_in_use(call)]
-
-
-def position_risk_v2(call: Call) -> Any:
-    """Positions of every instrument, flat ones too, with their settings."""
-    return [
-        _risk(call, position)
-        | {
-            "leverage": str(position.leverage),
-            "maxNotionalValue": number(call.exchange.max_notional(position.symbol)),
-            "marginType": "isolated" if position.is_isolated else "cross",
-            "isAutoAddMargin": "false",
-            "isolated": position.is_isolated,
-            "adlQuantile": 1,
-        }
-        for position in _every_position(call)
-    ]
-
-
-def _risk(call: Call, position: Position) -> dict[str, Any]:
-    mark = call.exchange.mark_price(position.symbol)
-    liquidation = call.exchange.liquidation_price(position.symbol)
-    general = _position_v3(call, position)
-    pnl = general.pop("unrealizedProfit")
-    return general | {
-        "entryPrice": _price(call, position),
-        "breakEvenPrice": _price(call, position),
-        "markPrice": amount(mark),
-        "unRealizedProfit": pnl,
-        "liquidationPrice": amount(liquidation) if liquidation else "0",
-        "marginAsset": ASSET,
-        "positionInitialMargin": amount(abs(position.quantity) * mark / position.leverage),
-        "openOrderInitialMargin": amount(call.exchange.order_margin(position.symbol)),
-        "adl": 1,
-        "bidNotional": "0",
-        "askNotional": "0",
-    }
-
-
 def position_mode(call: Call) -> Any:
     """Tell that the account is in one-way mode."""
     return {"dualSidePosition": False}
@@ -245,7 +156,7 @@ def symbol_config(call: Call) -> Any:
             "leverage": position.leverage,
             "maxNotionalValue": number(call.exchange.max_notional(position.symbol)),
         }
-        for position in _every_position(call)
+        for position in every_position(call)
     ]
 
 

@@ -10,7 +10,7 @@ from freqtrade_ext.sandbox.engine import (
     Trigger,
 )
 from freqtrade_ext.sandbox.wire._call import WEEK_MS, Call
-from freqtrade_ext.sandbox.wire._errors import BAD_PARAMETER, PARAMETER_MISSING, ApiFailure
+from freqtrade_ext.sandbox.wire._errors import BAD_PARAMETER, EITHER_ID_MISSING, ApiFailure
 from freqtrade_ext.sandbox.wire._messages import Params
 from freqtrade_ext.sandbox.wire._orders import ALL_CANCELED, check_position_side, trigger_word
 from freqtrade_ext.sandbox.wire._words import (
@@ -74,7 +74,7 @@ def query(call: Call) -> Any:
 def _ids(params: Params) -> tuple[int | None, str | None]:
     trigger_id, client_id = params.optional_integer("algoId"), params.get("clientAlgoId")
     if trigger_id is None and not client_id:
-        raise ApiFailure(PARAMETER_MISSING, "algoId")
+        raise ApiFailure(EITHER_ID_MISSING, "algoid' or 'clientalgoid")
     return trigger_id, client_id
 
 

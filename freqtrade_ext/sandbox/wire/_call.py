@@ -45,5 +45,3 @@ class Call:
     def one_or_all(self, rendered: list[dict[str, object]]) -> object:
         """A single object when `symbol` was given, else the list: how Binance answers."""
         return rendered[0] if self.params.get("symbol") else rendered
-
-

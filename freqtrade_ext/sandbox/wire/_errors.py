@@ -31,9 +31,7 @@ class ApiFailure(Exception):  # noqa: N818 - an answer of the protocol, not an e
         self.detail = detail
 
 
-UNKNOWN_ERROR = ApiError(
-    -1000, "Unknown error, please check your request or try again later.", 503
-)
+UNKNOWN_ERROR = ApiError(-1000, "Unknown error, please check your request or try again later.", 503)
 TOO_MANY_REQUESTS = ApiError(
     -1003,
     "Too many requests; current limit of IP({}) is 2400 requests per minute. "
@@ -66,19 +64,18 @@ BAD_SIGNATURE = ApiError(-1022, "Signature for this request is not valid.")
 PARAMETER_MISSING = ApiError(
     -1102, "Mandatory parameter '{}' was not sent, was empty/null, or malformed."
 )
+EITHER_ID_MISSING = ApiError(-1102, "Param '{}' must be sent, but both were empty/null!")
 BAD_TIME_IN_FORCE = ApiError(-1115, "Invalid timeInForce.")
 BAD_ORDER_TYPE = ApiError(-1116, "Invalid orderType.")
 BAD_SIDE = ApiError(-1117, "Invalid side.")
 BAD_INTERVAL = ApiError(-1120, "Invalid interval.")
 BAD_SYMBOL = ApiError(-1121, "Invalid symbol.")
 BAD_PARAMETER = ApiError(-1130, "Data sent for parameter '{}' is not valid.")
-NEW_ORDER_REJECTED = ApiError(-2010, "NEW_ORDER_REJECTED")
+NEW_ORDER_REJECTED = ApiError(-2010, "Order rejected.")
 UNKNOWN_ORDER_SENT = ApiError(-2011, "Unknown order sent.")
 NO_SUCH_ORDER = ApiError(-2013, "Order does not exist.")
 BAD_KEY_FORMAT = ApiError(-2014, "API-key format invalid.", UNAUTHORIZED)
-UNKNOWN_KEY = ApiError(
-    -2015, "Invalid API-key, IP, or permissions for action.", UNAUTHORIZED
-)
+UNKNOWN_KEY = ApiError(-2015, "Invalid API-key, IP, or permissions for action.", UNAUTHORIZED)
 POSITION_SIDE_UNCHANGED = ApiError(-4059, "No need to change position side.")
 WRONG_POSITION_SIDE = ApiError(-4061, "Order's position side does not match user's setting.")
 USE_ALGO_ENDPOINT = ApiError(
@@ -93,7 +90,7 @@ OF_REASON: dict[Reason, ApiError] = {
     ),
     Reason.INSTRUMENT_UNKNOWN: BAD_SYMBOL,
     Reason.INSTRUMENT_NOT_TRADING: ApiError(-4141, "Symbol is closed."),
-    Reason.NO_LIQUIDITY: NEW_ORDER_REJECTED,
+    Reason.NO_LIQUIDITY: ApiError(-2020, "Unable to fill."),
     Reason.ORDER_NOT_OPEN: UNKNOWN_ORDER_SENT,
     Reason.ORDER_NOT_FOUND: NO_SUCH_ORDER,
     Reason.MARGIN_INSUFFICIENT: ApiError(-2019, "Margin is insufficient."),
@@ -128,7 +125,9 @@ OF_REASON: dict[Reason, ApiError] = {
         "ReduceOnly Order Failed. Please check your existing position and open orders.",
     ),
     Reason.CLOSE_POSITION_WITHOUT_POSITION: ApiError(
-        -4509, "Time in Force (TIF) GTE can only be used with open positions."
+        -4509,
+        "Time in Force (TIF) GTE can only be used with open positions. "
+        "Please ensure that positions are available.",
     ),
     Reason.LEVERAGE_REDUCTION_WITH_POSITION: ApiError(
         -4161,
@@ -154,3 +153,12 @@ OF_REASON: dict[Reason, ApiError] = {
 def failure_of(rejection: Rejection) -> ApiFailure:
     """Translate a refusal of the exchange into Binance's words."""
     return ApiFailure(OF_REASON[rejection.reason], rejection.detail)
+
+
+def known_errors() -> dict[int, ApiError]:
+    """Every error the sandbox can answer, by code; the first one where a code has several."""
+    constants = [value for value in globals().values() if isinstance(value, ApiError)]
+    table: dict[int, ApiError] = {}
+    for error in (*constants, *OF_REASON.values()):
+        table.setdefault(error.code, error)
+    return table

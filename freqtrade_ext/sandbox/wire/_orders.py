@@ -18,6 +18,7 @@ from freqtrade_ext.sandbox.wire._call import WEEK_MS, Call
 from freqtrade_ext.sandbox.wire._errors import (
     BAD_ORDER_TYPE,
     BAD_PARAMETER,
+    EITHER_ID_MISSING,
     PARAMETER_MISSING,
     UNKNOWN_ORDER_SENT,
     USE_ALGO_ENDPOINT,
@@ -143,7 +144,7 @@ def order_ids(params: Params) -> tuple[int | None, str | None]:
     order_id = params.optional_integer("orderId")
     client_order_id = params.get("origClientOrderId")
     if order_id is None and not client_order_id:
-        raise ApiFailure(PARAMETER_MISSING, "orderId")
+        raise ApiFailure(EITHER_ID_MISSING, "orderid' or 'origclientorderid")
     return order_id, client_order_id
 
 

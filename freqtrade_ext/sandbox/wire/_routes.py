@@ -8,8 +8,11 @@ from typing import Any
 from freqtrade_ext.sandbox.wire import (
     _account,
     _algo_orders,
+    _candles,
+    _instruments,
     _market_data,
     _orders,
+    _positions,
     _public_trades,
 )
 from freqtrade_ext.sandbox.wire._call import Call
@@ -53,10 +56,10 @@ def _signed(handler: Handler, weight: int = 1, all_weight: int | None = None) ->
 ROUTES: dict[str, Route] = {
     "GET /fapi/v1/ping": _public(_market_data.ping),
     "GET /fapi/v1/time": _public(_market_data.time),
-    "GET /fapi/v1/exchangeInfo": _public(_market_data.exchange_info),
-    "GET /fapi/v1/klines": _public(_market_data.klines, 5),
-    "GET /fapi/v1/markPriceKlines": _public(_market_data.mark_price_klines, 5),
-    "GET /fapi/v1/indexPriceKlines": _public(_market_data.index_price_klines, 5),
+    "GET /fapi/v1/exchangeInfo": _public(_instruments.exchange_info),
+    "GET /fapi/v1/klines": _public(_candles.klines, 5),
+    "GET /fapi/v1/markPriceKlines": _public(_candles.mark_price_klines, 5),
+    "GET /fapi/v1/indexPriceKlines": _public(_candles.index_price_klines, 5),
     "GET /fapi/v1/ticker/24hr": _public(_market_data.ticker_24hr, 1, 40),
     "GET /fapi/v1/ticker/price": _public(_market_data.ticker_price, 1, 2),
     "GET /fapi/v2/ticker/price": _public(_market_data.ticker_price, 1, 2),
@@ -75,8 +78,8 @@ ROUTES: dict[str, Route] = {
     "GET /fapi/v3/account": _signed(_account.account_v3, 5),
     "GET /fapi/v2/balance": _signed(_account.balance, 5),
     "GET /fapi/v3/balance": _signed(_account.balance, 5),
-    "GET /fapi/v2/positionRisk": _signed(_account.position_risk_v2, 5),
-    "GET /fapi/v3/positionRisk": _signed(_account.position_risk_v3, 5),
+    "GET /fapi/v2/positionRisk": _signed(_positions.position_risk_v2, 5),
+    "GET /fapi/v3/positionRisk": _signed(_positions.position_risk_v3, 5),
     "GET /fapi/v1/positionSide/dual": _signed(_account.position_mode, 30),
     "POST /fapi/v1/positionSide/dual": _signed(_account.set_position_mode),
     "GET /fapi/v1/multiAssetsMargin": _signed(_account.multi_assets_margin, 30),

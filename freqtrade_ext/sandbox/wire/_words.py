@@ -25,6 +25,8 @@ from freqtrade_ext.sandbox.wire._errors import (
 
 V = TypeVar("V")
 
+ASSET = "USDT"  # the wallet's only currency
+
 SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
 ORDER_TYPES = {"LIMIT": OrderType.LIMIT, "MARKET": OrderType.MARKET}
 TRIGGER_TYPES = {

@@ -116,6 +116,15 @@ def test_adjoining_spans_report_each_trade_once(liquidity, cuts):
     assert pieces == liquidity.trades(cuts[0], cuts[-1])
 
 
+def test_a_span_holds_the_trade_at_its_start_and_not_the_one_at_its_end(liquidity):
+    trades = liquidity.trades(START, START + 10 * MINUTE)
+    times = [trade.time_ms for trade in trades]
+    for index in range(1, len(trades), 17):
+        same = times.index(times[index])
+        assert liquidity.trades(START, times[index]) == trades[:same]
+        assert liquidity.trades(times[index], START + 10 * MINUTE) == trades[same:]
+
+
 def test_trades_happen_at_the_price_of_their_time_in_order_of_their_numbers(liquidity, tape):
     trades = liquidity.trades(START, START + 60 * MINUTE)
     assert len(trades) > 500

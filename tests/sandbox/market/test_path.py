@@ -64,10 +64,26 @@ def test_price_is_monotone_between_knots(bar, offset, start):
     assert seen in (sorted(seen), sorted(seen, reverse=True))
 
 
-def test_the_last_millisecond_is_the_close(bars_of):
-    bars = bars_of(40)
+def wild_bars(count):
+    """Bars that move by many ticks in a millisecond, so that one too few shows."""
+    rng = np.random.default_rng(4)
+    low, high = np.full(count, 10**6), np.full(count, 10**9)
+    open_, close = rng.integers(10**6, 10**9, (2, count))
+    volume = np.full(count, 10**6)
+    return Bars(60_000 * np.arange(count), open_, high, low, close, volume, volume // 3)
+
+
+def test_the_last_millisecond_is_the_close():
+    bars = wild_bars(40)
     knots = price_knots(bars, keys_at(1, np.arange(40)), 60_000)
     assert [price_at(row, 59_999) for row in knots] == bars.close.tolist()
+
+
+def test_slots_end_where_the_price_is_in_their_last_millisecond():
+    bars, keys = wild_bars(5), keys_at(1, np.arange(5))
+    knots = price_knots(bars, keys, 60_000)
+    ends = [price_at(row, (slot + 1) * KNOT_MS - 1) for row in knots for slot in range(6)]
+    assert slots(bars, keys, 60_000).close.tolist() == ends
 
 
 def test_every_knot_is_hit(bars_of):

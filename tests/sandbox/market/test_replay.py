@@ -238,6 +238,15 @@ def test_a_late_listing_does_not_trade_before_its_first_bar(folder, frame_of):
         market.depth("NEWUSDT", first - 1, 5)
 
 
+def test_a_range_leaves_out_its_start_and_holds_its_end(hourly, frame_of):
+    frame, market = frame_of(100, seed=0), replay(hourly)
+    for row in range(1, 100):
+        opened = START + row * HOUR
+        first = Decimal(str(frame["open"][row]))
+        assert market.price("BTCUSDT", opened - 1) == Decimal(str(frame["close"][row - 1]))
+        assert market.price_range("BTCUSDT", opened - 1, opened) == (first, first)
+
+
 def test_a_range_that_reaches_before_the_listing_is_cut_there(hourly):
     market = replay(hourly)
     now = START + 3 * HOUR

@@ -1,0 +1,51 @@
+"""What a closed spread earned: both trades, fees and funding included."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["SpreadResult"]
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadResult:
+    """
+    One closed spread.
+
+    Money is in settlement currency: `net` = `gross` - `fees` + `funding`. `notional` is the gross
+    notional of both legs at entry. `realised_share` is the gross move over the move that the entry
+    promised (to its exit band), None where it promised nothing. `z_at_exit` is NaN (None in JSON)
+    when the spread was not left on a z-score.
+    """
+
+    spread_id: str
+    direction: str
+    reason: str
+    signal_ms: int
+    closed_ms: int
+    z_at_entry: float
+    z_at_exit: float | None
+    hedge_ratio: float
+    fills: int
+    gross: float
+    fees: float
+    funding: float
+    net: float
+    notional: float
+    realised_share: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Render as JSON values; NaN is not one."""
+        return {
+            key: None if isinstance(value, float) and math.isnan(value) else value
+            for key, value in asdict(self).items()
+        }
+
+    def line(self) -> str:
+        """Say it in one line."""
+        z_exit = "?" if self.z_at_exit is None else f"{self.z_at_exit:.2f}"
+        return (
+            f"{self.spread_id} {self.direction} closed: {self.reason}, "
+            f"z {self.z_at_entry:.2f} -> {z_exit}, gross {self.gross:.4f}, fees {self.fees:.4f}, "
+            f"funding {self.funding:.4f}, net {self.net:.4f}"
+        )
