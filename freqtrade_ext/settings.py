@@ -113,7 +113,7 @@ class SpreadSettings(_Section):
     """
 
     book: Annotated[str, Field(min_length=1)] = "pairs_config.json"
-    fit_window: Annotated[int, Field(ge=100, le=2000)] = 720
+    fit_window: Annotated[int, Field(ge=100, le=2000)] = 1440
     refit_every_hours: Annotated[float, Field(gt=0, le=24 * 30)] = 24.0
     z_mode: Literal["rolling", "formation"] = "rolling"
     max_pvalue: Annotated[float, Field(gt=0, le=1)] = 0.01

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,39 +16,58 @@ __all__ = ["LegMarkets"]
 # (Exchange.get_min_pair_stake_amount); a leg planned below that would be refused or enlarged.
 _FREQTRADE_MINIMUM = 1.5
 _FUNDING_EVENTS = 3
+_USUAL_TAKER_FEE = 0.0005
+# Room for the price to move between the signal's close and the order.
+_PRICE_ROOM = 0.97
 _HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """An exchange's rules for one market; quantities in base units, notionals in quote."""
+
+    step: float
+    min_quantity: float
+    max_quantity: float
+    min_notional: float
+    max_notional: float
+    fee: float
 
 
 class LegMarkets:
     """Limits and fees, read once at start; funding rates, read when asked for."""
 
     def __init__(self) -> None:
-        self._limits: dict[str, LegLimits] = {}
-        self._fees: dict[str, float] = {}
+        self._rules: dict[str, _Rules] = {}
         self._funding: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     @property
     def known(self) -> Iterable[str]:
         """Markets that the exchange lists."""
-        return self._limits.keys()
+        return self._rules.keys()
 
-    def read(self, provider: Any, markets: Iterable[str], config: dict[str, Any]) -> None:
-        """Read limits and fees of `markets`; a market that is not listed is left out."""
+    def read(
+        self, provider: Any, markets: Iterable[str], config: dict[str, Any], leverage: float
+    ) -> None:
+        """Read the rules of `markets`; a market that is not listed is left out."""
         for name in sorted(markets):
             market = provider.market(name)
-            if market is None:
-                continue
-            self._limits[name] = _limits(market)
-            fee = config.get("fee")
-            self._fees[name] = float(fee if fee is not None else market.get("taker") or 0.0005)
+            if market is not None:
+                self._rules[name] = _rules(market, config, _tier_cap(provider, name, leverage))
 
-    def limits(self, market: str) -> LegLimits:
-        """Trading limits of a market."""
-        return self._limits[market]
+    def limits(self, market: str, price: float) -> LegLimits:
+        """Limits of one leg at a price, as Freqtrade will apply them to its stake."""
+        rules = self._rules[market]
+        return LegLimits(
+            step_size=rules.step,
+            min_quantity=rules.min_quantity,
+            min_notional=rules.min_notional,
+            max_notional=min(rules.max_notional, rules.max_quantity * price),
+        )
 
     def fee(self, market: str) -> float:
         """Fee of one market order as a ratio of its notional."""
-        return self._fees[market]
+        return self._rules[market].fee
 
     def expected_funding(
         self, provider: Any, market: str, at_ms: int, holding_ms: float, *, live: bool
@@ -84,12 +104,20 @@ class LegMarkets:
         return events
 
 
-def _limits(market: dict[str, Any]) -> LegLimits:
+def _rules(market: dict[str, Any], config: dict[str, Any], tier_cap: float) -> _Rules:
     amount, cost = market["limits"]["amount"], market["limits"]["cost"]
-    step = market["precision"]["amount"]
-    return LegLimits(
-        step_size=float(step or amount.get("min") or 1e-8),
+    fee = config.get("fee")
+    return _Rules(
+        step=float(market["precision"]["amount"] or amount.get("min") or 1e-8),
         min_quantity=float(amount.get("min") or 0.0),
+        max_quantity=float(amount.get("max") or math.inf),
         min_notional=float(cost.get("min") or 0.0) * _FREQTRADE_MINIMUM,
-        max_notional=float(cost.get("max") or math.inf),
+        max_notional=min(float(cost.get("max") or math.inf), tier_cap) * _PRICE_ROOM,
+        fee=float(fee if fee is not None else market.get("taker") or _USUAL_TAKER_FEE),
     )
+
+
+def _tier_cap(provider: Any, market: str, leverage: float) -> float:
+    """Largest notional that the exchange's leverage brackets allow at this leverage."""
+    cap = provider._exchange._get_max_notional_from_tiers(market, leverage=leverage)
+    return float(cap) if cap else math.inf

@@ -45,6 +45,10 @@ __all__ = ["SpreadBroker"]
 
 logger = logging.getLogger(__name__)
 
+# The price moves between the signal's close and the order; a stake that no longer fits would be
+# cut by Freqtrade, for one leg only.
+_PRICE_ROOM = 0.97
+
 
 class SpreadBroker:
     """
@@ -214,9 +218,10 @@ class SpreadBroker:
         row = self._view.tracks[spec.spread_id].row_at(candidate.time_ms) or 0
         fit = self._view.tracks[spec.spread_id].fit_at(row)
         holding_ms = (fit.half_life if fit else 0.0) * self._candle_ms
+        price = self._view.close_of(market, candidate.time_ms)
         return LegMarket(
-            price=self._view.close_of(market, candidate.time_ms),
-            limits=self._markets.limits(market),
+            price=price,
+            limits=self._markets.limits(market, price),
             fee_rate=self._markets.fee(market),
             funding_rate=self._markets.expected_funding(
                 self._strategy.dp, market, now_ms, holding_ms, live=self.live
@@ -243,7 +248,7 @@ class SpreadBroker:
                 margin += float(order.quantity) * price / self._settings.sizing.leverage
         return AccountView(
             equity=float(wallets.get_total_stake_amount()),
-            available=float(wallets.get_available_stake_amount()) - margin,
+            available=float(wallets.get_available_stake_amount()) * _PRICE_ROOM - margin,
             free_slots=float(self._strategy.max_open_trades) - open_trades - legs,
         )
 

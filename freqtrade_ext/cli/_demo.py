@@ -42,7 +42,7 @@ def demo(keep: bool, seconds: float, wanted: int, seed: int, folder: Path) -> No
     book, runs a backtest, then `freqtrade trade` with `dry_run: false` until some spreads have been
     opened and closed, and judges the result by the exchange's own journal.
     """
-    console = Console()
+    console = Console(soft_wrap=True)
     begin = time.monotonic()
     stage = Stage.set_up(folder.resolve(), replace(StageOptions(), seed=seed))
 
@@ -79,7 +79,8 @@ def _last_backtest(folder: Path) -> str:
     spreads = {(t["enter_tag"].rsplit(" ", 1)[0], t["open_date"]) for t in result["trades"]}
     return (
         f"backtest: {len(spreads)} spreads, {result['total_trades']} trades, "
-        f"{result['profit_total_abs']:+.2f} USDT after fees"
+        f"{result['profit_total_abs']:+.2f} USDT after fees "
+        "(the market is made to be cointegrated: this says nothing about a real one)"
     )
 
 
@@ -187,7 +188,7 @@ def _report(stage: Stage, console: Console) -> AuditReport:
     report = stage.rehearsal.server.call(
         lambda: audit(stage.rehearsal.journal.events, spreads=stage.legs(ratios))
     )
-    console.print(_table(results, report))
+    Console(width=max(console.width, 118)).print(_table(results, report))
     standing = sum(orphan.until_ms is None for orphan in report.orphans)
     console.print(
         f"sandbox audit: orphans {standing}, duplicates {len(report.duplicates)}, "

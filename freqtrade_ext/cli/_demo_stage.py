@@ -29,11 +29,13 @@ class SpreadArbitrage(SpreadStrategy):
 class StageOptions:
     """What is played: seed, number of planted spreads, how many of them at once."""
 
-    seed: int = 20
-    spreads: int = 16
+    seed: int = 3
+    spreads: int = 12
     max_open_spreads: int = 4
-    half_life_minutes: float = 1.5
+    half_life_minutes: float = 1.2
     spread_sigma: float = 0.006
+    factor_volatility: float = 3e-3
+    entry_z: float = 1.5
     history_minutes: int = 2 * 1_440
 
 
@@ -62,6 +64,7 @@ class Stage:
                 extra_markets=0,
                 half_life_minutes=options.half_life_minutes,
                 spread_sigma=options.spread_sigma,
+                factor_volatility=options.factor_volatility,
                 history_minutes=options.history_minutes,
                 horizon_minutes=2 * 1_440,
             )
@@ -87,10 +90,11 @@ class Stage:
     def write_config(self, **changes: Any) -> None:
         """Write the configuration of a live bot on the sandbox."""
         spreads = {
-            "fit_window": 240,
+            "fit_window": 300,
             "refit_every_hours": 1.0,
             "max_open_spreads": self.options.max_open_spreads,
             "min_half_life": 0.2,
+            "sizing": {"max_risk_per_trade": 0.002},
         }
         config: dict[str, Any] = {
             "user_data_dir": str(self.folder),
@@ -137,7 +141,12 @@ class Stage:
         for planted in self._planted():
             leg_a, leg_b = (self._market(symbol) for symbol in planted)
             candles = (load_leg_candles(configuration, leg) for leg in (leg_a, leg_b))
-            book = book.add(fit_spec(FittedMarkets(leg_a, leg_b, *candles), now=now))
+            spec = fit_spec(
+                FittedMarkets(leg_a, leg_b, *candles),
+                now=now,
+                options={"z_score_threshold": self.options.entry_z},
+            )
+            book = book.add(spec)
         save_book(book, self.folder / "pairs_config.json")
         return len(book.spreads)
 

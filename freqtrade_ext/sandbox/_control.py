@@ -43,7 +43,7 @@ def control_routes(server: "SandboxServer") -> list[Route]:
         command = CloseExternally(asked["symbol"], Decimal(str(asked.get("fraction", 1))))
         order = server.exchange.handle(command, server.clock())
         closed = order.filled_quantity if isinstance(order, Order) else Decimal(0)
-        return JSONResponse({"closed": str(closed)})
+        return JSONResponse({"closed": f"{closed.normalize():f}"})
 
     return [
         Route("/sandbox/journal", _guarded(journal), methods=["GET"]),

@@ -5,7 +5,7 @@ seconds.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -192,7 +192,8 @@ def _lonely_spans(fills: Sequence[OrderFilled], spread: SpreadLegs) -> list[Orph
         alone = [symbol for symbol, quantity in held.items() if quantity]
         symbol = alone[0] if len(alone) == 1 else None
         if lonely is not None and lonely.symbol != symbol:
-            spans.append(Orphan(lonely.symbol, lonely.quantity, lonely.since_ms, fill.time_ms))
+            if fill.time_ms > lonely.since_ms:
+                spans.append(replace(lonely, until_ms=fill.time_ms))
             lonely = None
         if symbol is not None:
             since_ms = lonely.since_ms if lonely else fill.time_ms

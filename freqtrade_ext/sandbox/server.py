@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
 TICK_SECONDS = 0.25
 START_SECONDS = 15.0
+CERTIFICATE = "sandbox-certificate.pem"
+NOT_RUNNING = "the sandbox server is not running; call start() first"
 SECRET_PARAMS = frozenset({"signature"})
 
 T = TypeVar("T")
@@ -93,8 +95,8 @@ class SandboxServer:
         self._host = host
         self._ports = (port, proxy_port)
         self._tick_seconds = tick_seconds
-        self._temporary = tempfile.TemporaryDirectory(prefix="sandbox-") if folder is None else None
-        self._folder = folder or Path(self._temporary.name if self._temporary else ".")
+        self._folder = folder
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._connections = Connections()
         self._listeners: list[socket.socket] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -121,11 +123,15 @@ class SandboxServer:
     @property
     def certificate(self) -> Path:
         """Certificate of the HTTPS proxy, which a client has to trust."""
-        return self._folder / "sandbox-certificate.pem"
+        if self._temporary is not None:
+            return Path(self._temporary.name) / CERTIFICATE
+        if self._folder is None:
+            raise ConfigError(NOT_RUNNING)
+        return self._folder / CERTIFICATE
 
     def _port_of(self, index: int) -> int:
         if not self._listeners:
-            raise ConfigError("the sandbox server is not running; call start() first")
+            raise ConfigError(NOT_RUNNING)
         return int(self._listeners[index].getsockname()[1])
 
     def start(self) -> Self:
@@ -142,6 +148,8 @@ class SandboxServer:
         if self._thread is not None:
             raise ConfigError("the sandbox server is running already")
         self._bind()
+        if self._folder is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="sandbox-")
         self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
         self._thread.start()
         self._ready.wait(START_SECONDS)
@@ -176,6 +184,7 @@ class SandboxServer:
         self._close_listeners()
         if self._temporary is not None:
             self._temporary.cleanup()
+            self._temporary = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -231,7 +240,10 @@ class SandboxServer:
 
     async def _tick_forever(self) -> None:
         while self._tick_seconds:
-            self.exchange.advance(self.clock())
+            try:
+                self.exchange.advance(self.clock())
+            except Exception:  # the next request meets the same error and reports it
+                logger.exception("the sandbox could not look at the market")
             await asyncio.sleep(self._tick_seconds)
 
     def _app(self) -> Starlette:

@@ -240,7 +240,7 @@ class SpreadDesk:
         self, before: SpreadRecord, after: SpreadRecord, alerts: Iterable[Alert], now_ms: int
     ) -> None:
         for alert in alerts:
-            logger.warning("[SAFETY] %s: %s", after.position.spread_id, alert.text)
+            logger.warning("[SAFETY] %s", alert.text)
         if after == before:
             return
         if after.position.state is SpreadState.FLAT:

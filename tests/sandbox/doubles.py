@@ -120,7 +120,9 @@ class FakeMarket:
         times = range(first, min(end_ms, now_ms) + 1, interval_ms)
         shift = {"last": 0, "mark": 1, "index": 2}[kind]
         close = float(self.price(symbol, now_ms)) + shift
-        return [Candle(t, close - 1, close + 2, close - 2, close, 10.0, 1000.0, 7, 4.0) for t in times]
+        return [
+            Candle(t, close - 1, close + 2, close - 2, close, 10.0, 1000.0, 7, 4.0) for t in times
+        ]
 
     def trades(self, symbol: str, start_ms: int, end_ms: int) -> Sequence[PublicTrade]:
         """One trade per second since START_MS, numbered from 1."""

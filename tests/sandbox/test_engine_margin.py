@@ -103,17 +103,13 @@ class TestLiquidationPrice:
 
     def test_does_not_exist_without_a_position(self):
         assert (
-            liquidation_price(
-                quantity=D(0), entry_price=D(0), margin=D(10), bracket=BRACKETS[0]
-            )
+            liquidation_price(quantity=D(0), entry_price=D(0), margin=D(10), bracket=BRACKETS[0])
             is None
         )
 
     def test_does_not_exist_for_a_long_that_is_paid_in_full(self):
         assert (
-            liquidation_price(
-                quantity=D(1), entry_price=D(100), margin=D(150), bracket=BRACKETS[0]
-            )
+            liquidation_price(quantity=D(1), entry_price=D(100), margin=D(150), bracket=BRACKETS[0])
             is None
         )
 
@@ -429,9 +425,7 @@ class TestExternalClose:
     def test_takes_the_position_whatever_the_clients_orders_say(self):
         desk = isolated_desk()
         desk.do(buy(BTC, 10))
-        resting = desk.do(
-            PlaceOrder(BTC, SELL, OrderType.LIMIT, D(10), D(120), reduce_only=True)
-        )
+        resting = desk.do(PlaceOrder(BTC, SELL, OrderType.LIMIT, D(10), D(120), reduce_only=True))
         closed = desk.do(CloseExternally(BTC))
         assert (closed.filled_quantity, closed.origin) == (10, "external")
         assert resting.status is OrderStatus.EXPIRED

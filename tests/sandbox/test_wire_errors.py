@@ -51,7 +51,7 @@ SELL_STOP = {
 
 @pytest.fixture
 def client() -> Client:
-    return Client(Desk())
+    return Client(Desk(4_000))
 
 
 def refused(client: Client, endpoint: str, **params: object) -> tuple[int, int, str]:

@@ -154,9 +154,7 @@ def test_number_that_is_not_finite_is_refused(path, number):
 def test_row_without_an_id_is_named_by_its_number(path):
     content = document()
     del content["spreads"][0]["spread_id"]
-    assert complaints(path, content) == [
-        "spread in row 1: spread_id: is missing; should be given"
-    ]
+    assert complaints(path, content) == ["spread in row 1: spread_id: is missing; should be given"]
 
 
 def test_same_two_legs_twice_are_refused_in_any_order(path):

@@ -462,9 +462,7 @@ def test_rejection_says_why():
     )
     alert = story.tell(event)[0]
     assert isinstance(alert, Alert)
-    assert alert.text == (
-        "BTC-ETH: leg B was rejected (-2019 margin); both legs are being closed"
-    )
+    assert alert.text == ("BTC-ETH: leg B was rejected (-2019 margin); both legs are being closed")
 
 
 def test_rejection_of_an_order_that_has_ended_changes_nothing():
@@ -551,6 +549,13 @@ def test_exit_while_trimming_closes():
     story = leg_b_ends_short("-10", CoordinatorPolicy(retries_before_trim=0))
     story.exit()
     assert story.state is SpreadState.CLOSING
+
+
+@pytest.mark.parametrize("state", [SpreadState.CLOSING, SpreadState.UNWINDING])
+def test_leaving_spread_never_adds_whatever_its_document_says(state):
+    position = replace(opened().position, state=state)
+    position = position.with_leg(A, replace(position.leg_a, held=D(4)))
+    assert decide(position, TimePassed(now_ms=START))[1] == []
 
 
 def test_residue_below_the_lot_counts_as_zero():

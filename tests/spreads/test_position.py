@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freqtrade_ext.errors import IllegalRequest
+from freqtrade_ext.risk import CloseReason
 from freqtrade_ext.spreads import (
     LEGAL_TRANSITIONS,
     CancelOrder,
@@ -38,7 +39,6 @@ from freqtrade_ext.spreads import (
     to_dict,
     to_quantity,
 )
-from freqtrade_ext.risk import CloseReason
 
 D = Decimal
 START = 1_700_000_000_000

@@ -173,9 +173,7 @@ settings_ = st.builds(
 @given(cases, settings_, st.floats(100, 1e6), st.floats(0, 0.002), st.floats(0.05, 1))
 def test_size_is_hedged_within_a_lot_and_never_above_a_cap(case, settings, equity, cost, free):
     available = equity * free
-    sizes = sized(
-        case, equity=equity, available=available, settings=settings, cost_per_fill=cost
-    )
+    sizes = sized(case, equity=equity, available=available, settings=settings, cost_per_fill=cost)
     assume(isinstance(sizes, LegSizes))
     lot_a = float(case.limits_a.lot) * case.price_a * case.notional_ratio
     lot_b = float(case.limits_b.lot) * case.price_b

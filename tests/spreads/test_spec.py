@@ -139,7 +139,9 @@ def test_settlement_is_what_profit_is_paid_in(market, currency):
     assert settlement(market) == currency
 
 
-@pytest.mark.parametrize("market", ["1000PEPE/USDT:USDT", "币安人生/USDT:USDT", "BTC/USDT:USDT-260327"])
+@pytest.mark.parametrize(
+    "market", ["1000PEPE/USDT:USDT", "币安人生/USDT:USDT", "BTC/USDT:USDT-260327"]
+)
 def test_unusual_market_names_are_accepted(market):
     leg_b = "ETH/USDT:" + settlement(market)
     assert SpreadSpec(**(ROW | {"leg_a": market, "leg_b": leg_b})).leg_a == market

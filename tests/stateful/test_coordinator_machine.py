@@ -22,6 +22,7 @@ from freqtrade_ext.risk import CloseReason
 from freqtrade_ext.spreads import (
     LEGAL_TRANSITIONS,
     CancelOrder,
+    Command,
     CoordinatorPolicy,
     Direction,
     EntryPlan,
@@ -69,12 +70,13 @@ class VenueOrder:
 
 @dataclass
 class Venue:
-    """Executes at once; what it has to say waits in `inbox` until somebody delivers it."""
+    """Obeys in its own time; what it has to say waits in `inbox` until somebody delivers it."""
 
     now_ms: int = 1_700_000_000_000
     held: dict[LegName, Decimal] = field(default_factory=lambda: dict.fromkeys(LEGS, Decimal(0)))
     orders: dict[str, VenueOrder] = field(default_factory=dict)
     inbox: list[Event] = field(default_factory=list)
+    cancels: list[CancelOrder] = field(default_factory=list)
 
     def tick(self) -> int:
         self.now_ms += 1
@@ -110,8 +112,8 @@ class Venue:
         order.live = False
         self._say(kind, order)
 
-    def cancel(self, command: CancelOrder) -> None:
-        order = self.orders[command.client_order_id]
+    def obey_cancel(self, index: int) -> None:
+        order = self.orders[self.cancels.pop(index).client_order_id]
         if order.live:
             self.end(order, OrderCanceled)
 
@@ -175,7 +177,8 @@ class CoordinatorMachine(RuleBasedStateMachine):
                 self.venue.submit(command)
         for command in commands:
             if isinstance(command, CancelOrder):
-                self.venue.cancel(command)
+                assert command.client_order_id in self.venue.orders
+                self.venue.cancels.append(command)
 
     def check_order(self, command: SubmitOrder) -> None:
         assert CLIENT_ORDER_ID.match(command.client_order_id)
@@ -194,13 +197,22 @@ class CoordinatorMachine(RuleBasedStateMachine):
 
     def deliver(self, index: int) -> None:
         event = self.venue.inbox.pop(index)
+        before = self.position
         self.tell(event)
-        if isinstance(event, OrderFilled):
-            self.delivered_fills.append(event)
-        if isinstance(event, PositionReported):
-            self.note_report(event)
+        match event:
+            case OrderFilled():
+                self.delivered_fills.append(event)
+            case PositionReported():
+                self.note_report(before, event)
+            case OrderRejected():
+                entry = self.venue.orders[event.client_order_id].command.purpose is Purpose.ENTRY
+                assert not entry or self.position.state is not SpreadState.OPENING
 
-    def note_report(self, event: PositionReported) -> None:
+    def note_report(self, before: SpreadPosition, event: PositionReported) -> None:
+        was_held = before.leg(event.leg).held
+        if before.state is SpreadState.OPEN and was_held and self.position.leg(event.leg).held == 0:
+            assert self.position.leg(event.leg).close_reason is CloseReason.EXTERNAL
+            assert self.position.leg(event.leg.other).close_reason is CloseReason.PARTNER_CLOSED
         fills_on_the_way = any(
             isinstance(other, OrderFilled) and other.leg is event.leg for other in self.venue.inbox
         )
@@ -285,6 +297,8 @@ class CoordinatorMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.venue.live() or self.venue.inbox)
     @rule()
     def fill_everything_and_tell(self) -> None:
+        while self.venue.cancels:
+            self.venue.obey_cancel(0)
         for order in self.venue.live():
             self.venue.fill(order, order.remaining)
         self.deliver_all()
@@ -306,6 +320,11 @@ class CoordinatorMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def expire(self, data: st.DataObject) -> None:
         self.venue.end(self.pick(data, self.venue.live()), OrderExpired)
+
+    @precondition(lambda self: self.venue.cancels)
+    @rule(data=st.data())
+    def obey_a_cancel(self, data: st.DataObject) -> None:
+        self.venue.obey_cancel(data.draw(st.integers(0, len(self.venue.cancels) - 1)))
 
     @precondition(lambda self: any(not order.filled for order in self.venue.live()))
     @rule(data=st.data(), really=SELDOM)
@@ -375,13 +394,16 @@ class CoordinatorMachine(RuleBasedStateMachine):
     def time_passes(self, milliseconds: int) -> None:
         self.venue.now_ms += milliseconds
         self.tell(TimePassed(now_ms=self.venue.now_ms))
+        for order in (self.position.leg_a.working, self.position.leg_b.working):
+            if order is not None and order.cancel_requested_ms is None:
+                assert self.venue.now_ms - order.submitted_ms < 30_000
 
     @precondition(lambda self: self.position.state is not SpreadState.FLAT)
     @rule()
     def restart(self) -> None:
-        before = outstanding(self.position)
-        self.position = from_dict(json.loads(json.dumps(to_dict(self.position))))
-        assert outstanding(self.position) == before
+        before = self.position
+        self.position = from_dict(json.loads(json.dumps(to_dict(before))))
+        assert self.position == before
 
     # --- what always holds ----------------------------------------------------------------
 
@@ -429,16 +451,39 @@ class CoordinatorMachine(RuleBasedStateMachine):
 
     @invariant()
     def polls_repeat_what_was_asked_for(self) -> None:
-        commands = outstanding(self.position)
-        for command in commands:
-            assert not isinstance(command, SubmitOrder) or (
-                self.venue.orders[command.client_order_id].command == command
-            )
-        asked = {getattr(command, "client_order_id", None) for command in commands}
+        expected: list[Command] = []
         for leg in LEGS:
             working = self.position.leg(leg).working
-            unconfirmed = working is not None and not working.accepted
-            assert not unconfirmed or working.client_order_id in asked
+            if working is None:
+                continue
+            if working.cancel_requested_ms is not None:
+                expected.append(CancelOrder(leg, working.client_order_id))
+            elif not working.accepted:
+                expected.append(self.venue.orders[working.client_order_id].command)
+        assert list(outstanding(self.position)) == expected
+
+    @invariant()
+    def orders_never_lead_past_the_aim(self) -> None:
+        for leg in (self.position.leg_a, self.position.leg_b):
+            if leg.working is not None and leg.working.cancel_requested_ms is None:
+                assert leg.working.leaves_quantity * leg.gap > 0
+                assert abs(leg.working.leaves_quantity) <= abs(leg.gap)
+
+    @invariant()
+    def lagging_leg_is_not_waited_for_longer_than_allowed(self) -> None:
+        if self.position.state is not SpreadState.OPENING or self.plan is None:
+            return
+        plan, position = self.plan, self.position
+        shares = {leg: position.leg(leg).held / plan.leg(leg).quantity for leg in LEGS}
+        leg = position.leg(min(LEGS, key=lambda name: shares[name]))
+        if leg.working is None and leg.gap:
+            assert leg.short_ends <= position.policy.max_retries
+            share_is_tradable = all(
+                abs(plan.leg(name).quantity) * min(shares.values()) >= plan.leg(name).lot
+                for name in LEGS
+            )
+            patient = leg.short_ends <= position.policy.retries_before_trim
+            assert patient or not share_is_tradable
 
     @invariant()
     def retries_are_counted(self) -> None:
@@ -461,6 +506,8 @@ class CoordinatorMachine(RuleBasedStateMachine):
     def bring_to_rest(self) -> None:
         for _ in range(40):
             self.deliver_all()
+            while self.venue.cancels:
+                self.venue.obey_cancel(0)
             for order in self.venue.live():
                 self.venue.fill(order, order.remaining)
             self.deliver_all()

@@ -91,7 +91,8 @@ class SpreadStrategy(IStrategy):
 
     def bot_start(self, **kwargs: Any) -> None:
         """Read limits and fees once, and continue the spreads of an earlier run."""
-        self._markets.read(self.dp, self._view.markets, self.config)
+        leverage = self._ext.sizing.leverage
+        self._markets.read(self.dp, self._view.markets, self.config, leverage)
         self._view.keep_listed(set(self._markets.known))
         self._broker = self._new_broker()
 

@@ -48,7 +48,8 @@ def _page(call: Call, one: Instrument) -> Sequence[PublicTrade]:
     limit = call.params.limit(500, 1000)
     from_id = call.params.optional_integer("fromId")
     if from_id is not None:
-        found = _forward(call, one, _time_before(call, one, from_id), call.now_ms, limit, from_id)
+        start_ms = _time_before(call, one, from_id)
+        found = _forward(call, one, start_ms, call.now_ms + 1, limit, from_id)
         return found[:limit]
     start_ms, end_ms = call.params.span(call.now_ms)
     if call.params.get("startTime"):
