@@ -40,6 +40,10 @@ class SizingSettings(_Section):
         Share of the Kelly bet that the size may not exceed, once enough spreads are closed.
     kelly_min_spreads : int
         Closed spreads needed before the Kelly cap binds.
+    kelly_floor : float
+        Gross notional, as a multiple of equity, that is allowed however small the Kelly bet is, so
+        that a bot without a measured edge goes on small instead of never again. 0: no entries
+        while the mean of its closed spreads is not positive.
     max_equity_share : float
         Gross notional of both legs of one spread may not exceed this multiple of equity.
     leverage : float
@@ -49,8 +53,9 @@ class SizingSettings(_Section):
     max_risk_per_trade: Annotated[float, Field(gt=0, le=0.1)] = 0.01
     kelly_fraction: Share = 0.5
     kelly_min_spreads: Annotated[int, Field(ge=10, le=1000)] = 30
+    kelly_floor: Annotated[float, Field(ge=0, le=1)] = 0.1
     max_equity_share: Annotated[float, Field(gt=0, le=10)] = 1.0
-    leverage: Annotated[float, Field(ge=1, le=20)] = 3.0
+    leverage: Annotated[float, Field(ge=1, le=20)] = 2.0
 
 
 class EdgeSettings(_Section):

@@ -180,9 +180,24 @@ class SpreadDesk:
             self._keep(replace(record, trade_ids={**record.trade_ids, leg: trade_id}))
 
     def tick(self, now_ms: int) -> None:
-        """Let time pass for every spread."""
+        """
+        Let time pass for every spread.
+
+        A closing order that Freqtrade has not asked for yet does not age: it will be asked for in
+        this loop, and timing it out would only put it off.
+        """
         for record in list(self._records.values()):
-            self._apply(record, TimePassed(now_ms=now_ms))
+            if not any(self._is_waiting_to_be_asked(record, leg) for leg in LegName):
+                self._apply(record, TimePassed(now_ms=now_ms))
+
+    def _is_waiting_to_be_asked(self, record: SpreadRecord, leg: LegName) -> bool:
+        order = self.pending_order(record.position.spread_id, leg)
+        return (
+            order is not None
+            and order.reduce_only
+            and order.client_order_id not in record.sent
+            and order.client_order_id not in record.names.values()
+        )
 
     # Exit
 

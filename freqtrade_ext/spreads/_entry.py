@@ -164,7 +164,9 @@ def _not_rearmed(case: EntryCase) -> Refusal | None:
     """Refuse a spread that has not been back inside its entry band since it was last left."""
     if case.last_exit is None:
         return None
-    left_ms, reason = case.last_exit
+    left_at_ms, reason = case.last_exit
+    # A live bot leaves seconds into a candle, a backtest at its open: both left in that candle.
+    left_ms = left_at_ms // case.track.plan.candle_ms * case.track.plan.candle_ms
     rows = (case.track.time_ms >= left_ms) & (case.track.time_ms < case.candidate.time_ms)
     inside = abs(case.track.z_score[rows]) < case.bands.entry_z
     if not inside.any():

@@ -26,7 +26,7 @@ def client_order_id(
     Examples
     --------
     >>> client_order_id("BTC-ETH", LegName.A, Purpose.ENTRY, 1, 1_700_000_000_000)
-    'BTC-ETH.ad8fd3-Ae1-loyw3v28'
+    'BTC-ETH.3777e5-Ae1-loyw3v28'
     """
     digest = hashlib.sha256(spread_id.encode()).hexdigest()[:6]
     readable = re.sub(r"[^.A-Za-z0-9_]+", "-", spread_id)[:10]

@@ -76,7 +76,8 @@ def size_spread(
     With costs :math:`c` a fill, :math:`2 c (N_a + N_b)` is added. :math:`N_a` is the largest that
     keeps this loss within ``max_risk_per_trade`` of equity, and gross notional within
     ``kelly_fraction`` of the Kelly bet :math:`f = \mu / \sigma_r^2` on `closed_returns` (from
-    ``kelly_min_spreads`` of them on; :math:`\mu \le 0` is a refusal), within
+    ``kelly_min_spreads`` of them on; :math:`\mu \le 0` leaves ``kelly_floor``; a floor of 0 then
+    is a refusal), within
     ``max_equity_share`` of equity, and within ``leverage`` times `available`.
 
     The leg with the coarser lot is rounded down first, the other to the nearest lot of its exact
@@ -116,16 +117,19 @@ def kelly_share(closed_returns: Sequence[float], settings: SizingSettings) -> fl
     Returns
     -------
     float
-        ``kelly_fraction · mean / variance``; 0 if the mean is not positive; infinite while fewer
-        than ``kelly_min_spreads`` spreads are closed, or when all returns are the same gain.
+        ``kelly_fraction · mean / variance`` but at least ``kelly_floor``, which is also the
+        answer when the mean is not positive; infinite while fewer than ``kelly_min_spreads``
+        spreads are closed, or when all returns are the same gain.
     """
     if len(closed_returns) < settings.kelly_min_spreads:
         return math.inf
     mean = fmean(closed_returns)
     if not mean > 0:
-        return 0.0
+        return settings.kelly_floor
     spread_out = variance(closed_returns)
-    return settings.kelly_fraction * mean / spread_out if spread_out > 0 else math.inf
+    if not spread_out > 0:
+        return math.inf
+    return max(settings.kelly_fraction * mean / spread_out, settings.kelly_floor)
 
 
 def _sizes(

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,9 @@ from freqtrade_ext.sandbox.journal import (
     RequestAnswered,
     TriggerAccepted,
     TriggerEnded,
+    TriggerFired,
 )
-from freqtrade_ext.sandbox.market import SyntheticMarket, SyntheticSpec
+from freqtrade_ext.sandbox.market import Depth, SyntheticMarket, SyntheticSpec
 
 pytestmark = pytest.mark.rehearsal
 
@@ -43,14 +45,14 @@ EXPECTED_WARNINGS = re.compile(
 )
 UNCHANGED_MARGIN_MODE = -4046  # Freqtrade sets the mode before every order and expects this
 
-STRATEGY = '''
+STRATEGY = """
 from freqtrade.strategy import IStrategy
 
 
 class LongAndShort(IStrategy):
     timeframe = "1m"
     can_short = True
-    stoploss = -0.3
+    stoploss = -0.2
     minimal_roi = {"0": 10}
     startup_candle_count = 10
     order_types = {
@@ -74,12 +76,47 @@ class LongAndShort(IStrategy):
         return 3.0
 
     def custom_exit(self, pair, trade, *args, **kwargs):
-        protected = trade.has_open_sl_orders or kwargs.get("is_backtest") or not self.is_live()
+        live = self.config["runmode"].value == "live"
+        protected = trade.has_open_sl_orders or not live
         return "seen enough" if protected else None
 
-    def is_live(self):
-        return self.config["runmode"].value == "live"
-'''
+
+class HoldsOn(LongAndShort):
+    order_types = LongAndShort.order_types | {"entry": "limit", "exit": "limit"}
+
+    def custom_exit(self, *args, **kwargs):
+        return None
+"""
+
+
+class Crashing(SyntheticMarket):
+    """A market whose prices fall to 85 % at the touch of a button."""
+
+    crash_ms: int | None = None
+
+    def _factor(self, now_ms: int) -> Decimal:
+        crashed = self.crash_ms is not None and now_ms >= self.crash_ms
+        return Decimal("0.85") if crashed else Decimal(1)
+
+    def _scaled(self, symbol: str, price: Decimal, now_ms: int) -> Decimal:
+        tick = self.instruments[symbol].tick_size
+        return (price * self._factor(now_ms) / tick).to_integral_value() * tick
+
+    def price(self, symbol: str, now_ms: int) -> Decimal:
+        return self._scaled(symbol, super().price(symbol, now_ms), now_ms)
+
+    def mark_price(self, symbol: str, now_ms: int) -> Decimal:
+        return self._scaled(symbol, super().mark_price(symbol, now_ms), now_ms)
+
+    def price_range(self, symbol: str, after_ms: int, until_ms: int) -> tuple[Decimal, Decimal]:
+        low, high = super().price_range(symbol, after_ms, until_ms)
+        return self._scaled(symbol, low, until_ms), self._scaled(symbol, high, after_ms)
+
+    def depth(self, symbol: str, now_ms: int, levels: int) -> Depth:
+        book = super().depth(symbol, now_ms, levels)
+        bids = tuple((self._scaled(symbol, p, now_ms), q) for p, q in book.bids)
+        asks = tuple((self._scaled(symbol, p, now_ms), q) for p, q in book.asks)
+        return Depth(bids, asks)
 
 
 @dataclass
@@ -129,12 +166,18 @@ class Stage:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def trade(self, config: Path, until: Callable[[], bool], seconds: float = 40) -> str:
+    def trade(
+        self,
+        config: Path,
+        until: Callable[[], bool],
+        strategy: str = "LongAndShort",
+        seconds: float = 40,
+    ) -> str:
         """Let the bot trade until something happened, then stop it; answers its log."""
         log = config.with_suffix(".log")
         with log.open("w") as output:
             bot = subprocess.Popen(
-                self._line("trade", config, "--strategy", "LongAndShort"),
+                self._line("trade", config, "--strategy", strategy),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=_environment(),
@@ -177,7 +220,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     now_ms = time.time_ns() // 1_000_000
     spec = SyntheticSpec(seed=7, anchor_ms=now_ms - now_ms % 60_000, history_minutes=3 * 1_440)
     journal = Journal()
-    exchange = Exchange(SyntheticMarket(spec), now_ms=now_ms, record=journal.append)
+    exchange = Exchange(Crashing(spec), now_ms=now_ms, record=journal.append)
     with SandboxServer(exchange, journal=journal, faults=FaultPlan()) as server:
         yield Stage(server, journal, folder)
     shutil.rmtree(folder)
@@ -246,3 +289,27 @@ def test_a_live_bot_opens_protects_and_closes_a_long_and_a_short(stage):
     report = audit(stage.journal)
     assert report.is_clean, report
     assert log.count("Marking Trade") == 2
+
+
+def test_a_stop_that_fires_on_the_exchange_is_booked_by_the_bot(stage):
+    """Limit entries rest and fill, the market crashes, the long's stop fires at the exchange."""
+    config = stage.config("crash", way="proxy", dry_run=False)
+    since = len(stage.journal)
+
+    def after(kind: type) -> list:
+        return [event for event in stage.journal.events[since:] if isinstance(event, kind)]
+
+    def stop_fired_and_was_asked_for() -> bool:
+        if len(after(TriggerAccepted)) == 2 and stage.server.exchange.market.crash_ms is None:
+            stage.server.exchange.market.crash_ms = stage.server.clock()
+        fired = after(TriggerFired)
+        return bool(fired) and any(
+            event.params.get("orderId") == str(fired[0].venue_order_id)
+            for event in after(RequestAnswered)
+        )
+
+    log = stage.trade(config, until=stop_fired_and_was_asked_for, strategy="HoldsOn")
+    assert complaints(log) == []
+    assert refusals(stage.journal, since) == []
+    assert "STOP_LOSS" in log or "stoploss_on_exchange" in log
+    assert set(audit(stage.journal).positions) == {"ETHUSDT"}

@@ -153,7 +153,7 @@ class TestTrading:
         [position] = binance.fetch_positions([BTC])
         assert (position["side"], position["contracts"]) == ("short", 10.0)
         assert (position["marginMode"], position["entryPrice"]) == ("isolated", 100.0)
-        # (100 + 10 * 100) / (10 * 0.01 + 10)
+        # Binance's formula: (100 + 10 * 100) / (10 * 0.01 + 10)
         assert position["liquidationPrice"] == pytest.approx(1_100 / 10.1)
         [older] = binance.fetch_positions([BTC], {"useV2": True})
         assert older["leverage"] == 10.0
@@ -293,7 +293,7 @@ class TestErrors:
         config = config_of(stage, "proxy")
         config["options"] = config["options"] | {"fetchMarkets": {"types": ["spot"]}}
         client = ccxt.binance(config)
-        with pytest.raises(ccxt.NetworkError, match="api.binance.com"):
+        with pytest.raises(ccxt.NetworkError, match=r"api\.binance\.com"):
             client.load_markets()
         client.session.close()
 

@@ -63,7 +63,7 @@ class TestMarketOrders:
     def test_depth_is_walked_level_by_level(self, desk):
         desk.market.level_quantity = D(1)
         order = desk.do(market(BUY, "2.5"))
-        # (100.1 + 100.2 + 0.5 * 100.3) / 2.5
+        # the mean of three levels is (100.1 + 100.2 + 0.5 * 100.3) / 2.5
         assert order.average_price == D("100.18")
         assert [fill.quantity for fill in desk.exchange.book.fills] == [1, 1, D("0.5")]
 
@@ -97,7 +97,7 @@ class TestMarketOrders:
         desk.do(market(BUY, 1))
         desk.move(BTC, 110)
         desk.do(market(BUY, 3))
-        # (100.1 + 3 * 110.1) / 4
+        # the mean of both entries is (100.1 + 3 * 110.1) / 4
         assert desk.exchange.position(BTC).entry_price == D("107.6")
 
     def test_reducing_keeps_the_entry_price_and_releases_margin_in_proportion(self, desk):

@@ -146,7 +146,7 @@ class TestAvailableBalance:
         desk.do(buy(BTC, 100))
         desk.move(BTC, 110)
         balances = desk.exchange.balances()
-        # 9994.995 + 100 * (110 - 100.1) - 100 * 110 / 10
+        # wallet, profit, margin: 9994.995 + 100 * (110 - 100.1) - 100 * 110 / 10
         assert balances.available == D("9884.995")
         assert balances.position_initial_margin == 1_100
         assert balances.cross_wallet == balances.wallet
@@ -175,7 +175,7 @@ class TestAvailableBalance:
         desk = isolated_desk(leverage=10)
         desk.do(buy(BTC, 10))
         desk.do(sell(BTC, 30, 110))
-        # (30 - 10) * 110 / 10
+        # only what opens: (30 - 10) * 110 / 10
         assert desk.exchange.balances().order_initial_margin == 220
 
 

@@ -1,5 +1,7 @@
 """Filters, ids, canceling, amending, looking up, and the passing of time."""
 
+import itertools
+
 import pytest
 
 from freqtrade_ext.sandbox import Exchange
@@ -311,7 +313,7 @@ class TestTime:
             desk.wait(250)
         times = [event.time_ms for event in desk.journal.of(PriceSeen)]
         assert len(times) == 3
-        assert min(b - a for a, b in zip(times, times[1:], strict=False)) >= 1_000
+        assert min(b - a for a, b in itertools.pairwise(times)) >= 1_000
 
 
 class TestEvents:

@@ -29,6 +29,7 @@ from .doubles import START_MS, Client, D, Desk
 
 ORDER = "POST /fapi/v1/order"
 ALGO = "POST /fapi/v1/algoOrder"
+KEY = {"x-mbx-apikey": "sandbox-key"}
 BUY_LIMIT = {
     "symbol": "BTCUSDT",
     "side": "BUY",
@@ -59,17 +60,35 @@ def refused(client: Client, endpoint: str, **params: object) -> tuple[int, int, 
     return answer.status, answer.body["code"], answer.body["msg"]
 
 
+MANDATORY = "Mandatory parameter '{}' was not sent, was empty/null, or malformed."
+INVALID = "Data sent for parameter '{}' is not valid."
+PRECISION = "Precision is over the maximum defined for this asset."
+USE_ALGO = (
+    "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead."
+)
+NOT_RECORDED = "The order will not be recorded in the order history."
+FILL_OR_KILL = (
+    "Due to the order could not be filled immediately, the FOK order has been rejected. "
+    + NOT_RECORDED
+)
+POST_ONLY = (
+    "Due to the order could not be executed as maker, the Post Only order will be rejected. "
+    + NOT_RECORDED
+)
+TOO_SMALL = "Order's notional must be no smaller than 5 (unless you choose reduce only)."
+WRONG_SIDE = "Order's position side does not match user's setting."
+
 REFUSED_ORDERS = [
     ({"symbol": "NOPE"}, -1121, "Invalid symbol."),
-    ({"symbol": None}, -1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."),
-    ({"price": None}, -1102, "Mandatory parameter 'price' was not sent, was empty/null, or malformed."),
-    ({"quantity": ""}, -1102, "Mandatory parameter 'quantity' was not sent, was empty/null, or malformed."),
-    ({"timeInForce": None}, -1102, "Mandatory parameter 'timeInForce' was not sent, was empty/null, or malformed."),
-    ({"quantity": "one"}, -1130, "Data sent for parameter 'quantity' is not valid."),
-    ({"quantity": "NaN"}, -1130, "Data sent for parameter 'quantity' is not valid."),
-    ({"quantity": "Infinity"}, -1130, "Data sent for parameter 'quantity' is not valid."),
-    ({"quantity": "1.00001"}, -1111, "Precision is over the maximum defined for this asset."),
-    ({"price": "90.001"}, -1111, "Precision is over the maximum defined for this asset."),
+    ({"symbol": None}, -1102, MANDATORY.format("symbol")),
+    ({"price": None}, -1102, MANDATORY.format("price")),
+    ({"quantity": ""}, -1102, MANDATORY.format("quantity")),
+    ({"timeInForce": None}, -1102, MANDATORY.format("timeInForce")),
+    ({"quantity": "one"}, -1130, INVALID.format("quantity")),
+    ({"quantity": "NaN"}, -1130, INVALID.format("quantity")),
+    ({"quantity": "Infinity"}, -1130, INVALID.format("quantity")),
+    ({"quantity": "1.00001"}, -1111, PRECISION),
+    ({"price": "90.001"}, -1111, PRECISION),
     ({"timeInForce": "GTW"}, -1115, "Invalid timeInForce."),
     ({"type": "ICEBERG"}, -1116, "Invalid orderType."),
     ({"side": "HOLD"}, -1117, "Invalid side."),
@@ -79,13 +98,13 @@ REFUSED_ORDERS = [
     ({"price": "0"}, -4001, "Price less than or equal to zero."),
     ({"quantity": "0"}, -4003, "Quantity less than or equal to zero."),
     ({"newClientOrderId": "a b"}, -4015, "Client order id is not valid."),
-    ({"positionSide": "LONG"}, -4061, "Order's position side does not match user's setting."),
-    ({"type": "STOP_MARKET"}, -4120, "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead."),
-    ({"type": "TRAILING_STOP_MARKET"}, -4120, "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead."),
-    ({"quantity": "0.01"}, -4164, "Order's notional must be no smaller than 5 (unless you choose reduce only)."),
-    ({"timeInForce": "FOK"}, -5021, "Due to the order could not be filled immediately, the FOK order has been rejected. The order will not be recorded in the order history."),
-    ({"timeInForce": "GTX", "price": "101"}, -5022, "Due to the order could not be executed as maker, the Post Only order will be rejected. The order will not be recorded in the order history."),
-]  # fmt: skip
+    ({"positionSide": "LONG"}, -4061, WRONG_SIDE),
+    ({"type": "STOP_MARKET"}, -4120, USE_ALGO),
+    ({"type": "TRAILING_STOP_MARKET"}, -4120, USE_ALGO),
+    ({"quantity": "0.01"}, -4164, TOO_SMALL),
+    ({"timeInForce": "FOK"}, -5021, FILL_OR_KILL),
+    ({"timeInForce": "GTX", "price": "101"}, -5022, POST_ONLY),
+]
 
 
 @pytest.mark.parametrize(
@@ -281,7 +300,7 @@ class TestTheDoor:
         assert client.api.answer(forged, START_MS).body["code"] == -1022
 
     def test_a_missing_signature(self, client):
-        request = Request("GET", "/fapi/v2/account", f"timestamp={START_MS}", "", {"x-mbx-apikey": "sandbox-key"})  # fmt: skip
+        request = Request("GET", "/fapi/v2/account", f"timestamp={START_MS}", headers=KEY)
         assert client.api.answer(request, START_MS).body["code"] == -1102
 
     def test_a_missing_time(self, client):
@@ -309,7 +328,7 @@ class TestTheDoor:
         asked = {"symbol": "BTCUSDT", "limit": 5}
         endpoint = "GET /fapi/v1/historicalTrades"
         assert refused(client, endpoint, signed=False, **asked)[1] == -2014
-        request = Request(*endpoint.split(), "symbol=BTCUSDT&limit=5", "", {"x-mbx-apikey": "sandbox-key"})  # fmt: skip
+        request = Request(*endpoint.split(), "symbol=BTCUSDT&limit=5", headers=KEY)
         assert client.api.answer(request, START_MS).status == 200
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .doubles import HOUR_MS, START_MS, Client, D, Desk
+from .doubles import HOUR_MS, START_MS, Client, Desk
 
 BTC = {"symbol": "BTCUSDT"}
 MINUTE_MS = 60_000
@@ -129,7 +129,10 @@ class TestCandles:
         [index] = ask("/fapi/v1/indexPriceKlines", pair="BTCUSDT", interval="1h", limit=1)
         assert (mark[4], index[4]) == ("101.0", "102.0")
 
-    @pytest.mark.parametrize("interval", ["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w"])  # fmt: skip
+    @pytest.mark.parametrize(
+        "interval",
+        ["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w"],
+    )
     def test_of_every_interval(self, ask, interval):
         assert len(ask("/fapi/v1/klines", **BTC, interval=interval, limit=2)) == 2
 

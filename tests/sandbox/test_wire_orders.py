@@ -167,7 +167,7 @@ class TestAsking:
             "buyer": True,
             "maker": False,
         }
-        # 2 * (110 - 100.1)
+        # the price difference twice is 2 * (110 - 100.1)
         assert second["realizedPnl"] == "19.80000000"
         of_order = client.ok("GET /fapi/v1/userTrades", **BTC, orderId=order["orderId"])
         assert of_order == [first]

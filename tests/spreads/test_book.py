@@ -61,7 +61,7 @@ def complaints(path: Path, content: object) -> list[str]:
     return [line.removeprefix(f"{path}: ") for line in lines]
 
 
-# --- the book itself ----------------------------------------------------------------------
+# The book itself
 
 
 def test_book_survives_the_file(path):
@@ -96,7 +96,7 @@ def test_book_with_duplicates_cannot_be_made():
         book(spec(), spec())
 
 
-# --- hand-edited files --------------------------------------------------------------------
+# Hand-edited files
 
 
 def test_every_problem_of_the_file_is_one_line(path):
@@ -243,7 +243,7 @@ def test_path_through_a_file_is_a_config_error(path):
         load_book(path / "book.json")
 
 
-# --- writing ------------------------------------------------------------------------------
+# Writing
 
 
 def test_previous_book_is_kept_beside_the_new_one(path):

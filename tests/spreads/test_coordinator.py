@@ -159,7 +159,7 @@ def leg_b_ends_short(filled: str = "-8", policy: CoordinatorPolicy | None = None
     return story
 
 
-# --- entry --------------------------------------------------------------------------------
+# Entry
 
 
 def test_entry_sends_both_legs_at_once():
@@ -240,7 +240,7 @@ def test_plan_with_negative_hedge_ratio_is_refused():
         replace(plan(), hedge_ratio=-1.0)
 
 
-# --- a leg that stays behind --------------------------------------------------------------
+# A leg that stays behind
 
 
 def test_leg_that_ended_short_is_sent_again_after_the_interval_for_its_rest():
@@ -376,7 +376,7 @@ def test_trim_that_fails_too_often_closes_both_legs():
     assert [(o.leg, o.quantity) for o in story.orders] == [(A, D(10)), (B, D(10))]
 
 
-# --- time-outs ----------------------------------------------------------------------------
+# Time-outs
 
 
 def test_entry_order_that_works_too_long_is_canceled_and_sent_again():
@@ -424,7 +424,7 @@ def test_order_is_never_sent_again_before_its_end_is_known():
         assert story.orders == []
 
 
-# --- rejection ----------------------------------------------------------------------------
+# Rejection
 
 
 def test_rejected_leg_cancels_the_other_before_any_fill():
@@ -480,7 +480,7 @@ def test_entry_rejected_while_unwinding_is_only_its_end():
     assert story.last == []
 
 
-# --- exit ---------------------------------------------------------------------------------
+# Exit
 
 
 def test_exit_closes_both_legs_reduce_only_with_its_reason():
@@ -568,7 +568,7 @@ def test_residue_below_the_lot_counts_as_zero():
     assert story.position.leg_a.held == D("0.6")
 
 
-# --- facts that nobody expected -----------------------------------------------------------
+# Facts that nobody expected
 
 
 def test_repeated_fill_report_counts_once():
@@ -655,7 +655,7 @@ def test_fact_from_the_past_does_not_turn_the_clock_back():
     assert story.position.clock_ms == START + 10_000
 
 
-# --- what the venue says it holds ---------------------------------------------------------
+# What the venue says it holds
 
 
 def test_vanished_leg_takes_the_other_with_it():
@@ -767,7 +767,7 @@ def test_leg_that_vanishes_while_trimming_closes():
     assert story.state is SpreadState.CLOSING
 
 
-# --- episodes, restarts, transitions ------------------------------------------------------
+# Episodes, restarts, transitions
 
 
 def test_orders_of_two_entries_in_the_same_millisecond_have_different_ids():

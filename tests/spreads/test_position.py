@@ -66,7 +66,7 @@ def holding(quantity_a: str, quantity_b: str) -> SpreadPosition:
     )
 
 
-# --- client order ids ---------------------------------------------------------------------
+# Client order ids
 
 names = st.builds(
     client_order_id,
@@ -107,7 +107,7 @@ def test_epoch_in_the_client_order_id_is_base_36():
     assert int(name.rsplit("-", 1)[1], 36) == START
 
 
-# --- what should be on the wire -----------------------------------------------------------
+# What should be on the wire
 
 
 def test_flat_spread_has_nothing_outstanding():
@@ -147,7 +147,7 @@ def test_asking_what_is_outstanding_is_not_an_event():
     assert all(isinstance(command, SubmitOrder) for command in outstanding(position))
 
 
-# --- restart ------------------------------------------------------------------------------
+# Restart
 
 quantities = st.decimals(-1000, 1000, allow_nan=False, places=8)
 orders = st.builds(
@@ -218,7 +218,7 @@ def test_document_that_is_no_position_is_refused_with_all_its_problems():
     assert "clock_ms: Input should be a valid integer" in text
 
 
-# --- exposure -----------------------------------------------------------------------------
+# Exposure
 
 
 def test_hedged_spread_has_no_naked_exposure_in_log_space():
@@ -246,7 +246,7 @@ def test_without_a_plan_both_notionals_count():
     assert naked_exposure(position, PRICES) == 150.0
 
 
-# --- the rest -----------------------------------------------------------------------------
+# The rest
 
 
 def test_diagram_shows_every_legal_transition_once():

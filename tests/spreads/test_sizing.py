@@ -75,7 +75,7 @@ def refused(case: SizingCase = LOG, **more: object) -> SizingRefusal:
     return result
 
 
-# --- known answers, computed by hand ------------------------------------------------------
+# Known answers, computed by hand
 
 
 def test_log_space_loses_the_risk_budget_at_the_stop():
@@ -147,7 +147,7 @@ def test_loss_at_the_stop_is_what_the_two_legs_really_lose(case, direction, entr
     assert -(profit_a + profit_b) == pytest.approx(sizes.loss_at_stop, abs=second_order + 0.01)
 
 
-# --- laws ---------------------------------------------------------------------------------
+# Laws
 
 cases = st.builds(
     SizingCase,
@@ -228,7 +228,7 @@ def test_wider_spread_is_smaller(one, other):
     )
 
 
-# --- caps ---------------------------------------------------------------------------------
+# Caps
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_largest_notional_of_either_leg_limits_both():
     assert by_b.notional_b == pytest.approx(1_000, rel=1e-6)
 
 
-# --- Kelly --------------------------------------------------------------------------------
+# Kelly
 
 GAINS = (0.01, -0.008) * 15  # 30 spreads, mean 0.1 %, so a small bet
 
@@ -286,17 +286,22 @@ def test_kelly_does_not_bind_below_thirty_closed_spreads():
 
 
 @pytest.mark.parametrize("returns", [(-0.01,) * 30, (0.0,) * 30, (0.01, -0.02) * 15])
-def test_without_an_edge_there_is_no_entry(returns):
-    refusal = refused(closed_returns=returns)
+def test_without_an_edge_and_without_a_floor_there_is_no_entry(returns):
+    refusal = refused(closed_returns=returns, settings=RICH.model_copy(update={"kelly_floor": 0.0}))
     assert refusal.reason is RefusalReason.NO_EDGE
     assert refusal.text == "the mean return of 30 closed spreads is not positive"
+
+
+def test_without_an_edge_the_floor_is_left():
+    assert kelly_share((-0.01,) * 30, SizingSettings(kelly_floor=0.2)) == 0.2
+    assert kelly_share((0.01, -0.00999) * 15, SizingSettings(kelly_floor=0.2)) == 0.2
 
 
 def test_gains_without_variance_do_not_bind():
     assert kelly_share((0.01,) * 30, SizingSettings()) == math.inf
 
 
-# --- lots ---------------------------------------------------------------------------------
+# Lots
 
 
 def test_leg_b_follows_the_rounded_leg_a_when_a_is_coarser():
@@ -353,7 +358,7 @@ def test_nothing_free_is_not_enough_margin():
     assert refused(available=-3.0).reason is RefusalReason.NOT_ENOUGH_MARGIN
 
 
-# --- input --------------------------------------------------------------------------------
+# Input
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
@@ -394,7 +399,7 @@ def test_step_that_cannot_be_is_refused(step):
         LegLimits(step_size=step)
 
 
-# --- what comes of it ---------------------------------------------------------------------
+# What comes of it
 
 
 @pytest.mark.parametrize("direction", Direction)

@@ -142,8 +142,42 @@ class CoordinatorMachine(RuleBasedStateMachine):
     """
     Random walks through everything that can happen to a spread.
 
-    Planted bugs, each with what turned red (reproduce by editing the line in a copy):
-    see ``PLANTED`` in this file's companion list in tests/spreads/test_coordinator.py.
+    Bugs that were planted, one at a time, and what turned red. M marks those that this machine
+    found by itself; the tests named are in tests/spreads/test_coordinator.py (or
+    test_position.py, P).
+
+    - fills are not deduplicated: M, test_repeated_fill_report_counts_once
+    - the other leg is never trimmed: M, test_after_the_second_short_end_the_other_leg_is_...
+    - the trimmed leg keeps its old aim: M, test_trim_can_be_told_to_start_with_the_first_short_end
+    - the fuller leg is taken for the lagging one: M, the same
+    - reducing orders have the wrong sign: M, test_overfill_of_an_open_spread_is_sold_off
+    - short ends are not counted: test_leg_without_any_fill_is_retried_five_times_...
+    - retried exits are not reduce-only: M, test_exit_is_retried_without_limit_reduce_only_...
+    - exits give up after the retries: M, the same
+    - late fills of unknown orders are ignored: M, test_late_fill_while_flat_unwinds
+    - holdings while flat are not noticed: M, the same
+    - excess in an open spread is not noticed: M, test_overfill_of_an_open_spread_is_sold_off
+    - a rejection is taken for a fill: M, test_rejected_leg_cancels_the_other_before_any_fill
+    - a rejected entry is retried: M, the same
+    - a restart forgets attempts: M, test_restart_continues_with_the_attempts_already_made
+    - a restart forgets the fills seen: M, test_position_survives_json (P)
+    - time-outs never fire: M, test_entry_order_that_works_too_long_is_canceled_and_sent_again
+    - retries do not wait: M, test_leg_that_ended_short_is_sent_again_after_the_interval_...
+    - canceled orders are forgotten before their end is known: M,
+      test_order_is_never_sent_again_before_its_end_is_known
+    - orders that would go too far stay: M, test_late_fill_cancels_an_order_that_would_now_...
+    - a vanished leg leaves its partner's reason alone: M, test_vanished_leg_takes_the_other_...
+    - reports count contained fills twice: M, test_fill_older_than_a_booked_report_is_contained_...
+    - reports are believed while fills are on the way: test_report_that_a_fill_on_its_way_...
+    - stale reports are believed: M, test_report_older_than_the_last_fill_is_ignored
+    - order ids repeat: M, test_orders_of_two_entries_in_the_same_millisecond_have_different_ids
+    - polls forget cancels: M, test_order_to_be_canceled_is_outstanding_only_as_its_cancel (P)
+    - polls repeat accepted orders: M, test_accepted_order_is_no_longer_outstanding (P)
+    - any state may add: test_leaving_spread_never_adds_whatever_its_document_says
+    - trimming never gives up, or inherits the entry's failures:
+      test_trim_that_fails_too_often_closes_both_legs
+    - the clock runs backwards: test_fact_from_the_past_does_not_turn_the_clock_back
+    - any one row of LEGAL_TRANSITIONS removed (15 mutants): at least one test each
     """
 
     def __init__(self) -> None:
@@ -164,7 +198,7 @@ class CoordinatorMachine(RuleBasedStateMachine):
         )
         self.position = SpreadPosition("BTC-ETH", policy=policy)
 
-    # --- plumbing -------------------------------------------------------------------------
+    # Plumbing
 
     def tell(self, event: Event) -> None:
         before = self.position
@@ -224,7 +258,7 @@ class CoordinatorMachine(RuleBasedStateMachine):
     def pick(self, data: st.DataObject, orders: list[VenueOrder]) -> VenueOrder:
         return orders[data.draw(st.integers(0, len(orders) - 1))]
 
-    # --- what we ask for ------------------------------------------------------------------
+    # What we ask for
 
     @precondition(lambda self: self.position.state is SpreadState.FLAT)
     @rule(
@@ -273,7 +307,7 @@ class CoordinatorMachine(RuleBasedStateMachine):
         with pytest.raises(IllegalRequest):
             decide(self.position, EntryRequested(now_ms=self.venue.tick(), plan=self.plan))
 
-    # --- what the venue does --------------------------------------------------------------
+    # What the venue does
 
     @precondition(lambda self: any(not order.accepted for order in self.venue.live()))
     @rule(data=st.data())
@@ -367,7 +401,7 @@ class CoordinatorMachine(RuleBasedStateMachine):
     def report(self, leg: LegName) -> None:
         self.venue.report(leg)
 
-    # --- what reaches us ------------------------------------------------------------------
+    # What reaches us
 
     @precondition(lambda self: self.venue.inbox)
     @rule(data=st.data())
@@ -379,6 +413,12 @@ class CoordinatorMachine(RuleBasedStateMachine):
     def deliver_all(self) -> None:
         while self.venue.inbox:
             self.deliver(0)
+
+    @precondition(lambda self: len(self.venue.inbox) > 1)
+    @rule()
+    def deliver_all_backwards(self) -> None:
+        while self.venue.inbox:
+            self.deliver(len(self.venue.inbox) - 1)
 
     @precondition(lambda self: self.delivered_fills)
     @rule(data=st.data())
@@ -405,7 +445,7 @@ class CoordinatorMachine(RuleBasedStateMachine):
         self.position = from_dict(json.loads(json.dumps(to_dict(before))))
         assert self.position == before
 
-    # --- what always holds ----------------------------------------------------------------
+    # What always holds
 
     @invariant()
     def flat_means_nothing_held_and_nothing_working(self) -> None:
@@ -521,5 +561,5 @@ class CoordinatorMachine(RuleBasedStateMachine):
         raise AssertionError(f"not at rest: {self.position}")
 
 
-CoordinatorMachine.TestCase.settings = settings(max_examples=250, stateful_step_count=80)
+CoordinatorMachine.TestCase.settings = settings(max_examples=500, stateful_step_count=80)
 TestCoordinator = CoordinatorMachine.TestCase

@@ -45,8 +45,9 @@ class SpreadStrategy(IStrategy):
     # A signal is for the very next candle: acting late costs more than the edge is worth.
     ignore_buying_expired_candle_after = 240
     minimal_roi: ClassVar[dict[str, float]] = {}
-    # Of the margin: a disaster stop that works when the bot is down; spreads have their own stop.
-    stoploss = -0.6
+    # Of the margin: a disaster stop on one leg, for when the bot is down. It lies between the
+    # liquidation guard (which closes both legs) and the liquidation itself.
+    stoploss = -0.8
 
     # Factors on the bands of each spread in the book, so that one search moves all of them.
     entry_scale = DecimalParameter(0.5, 2.0, default=1.0, decimals=2, space="buy")
