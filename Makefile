@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: install test lint types check-imports bench demo fuzz clean
+.PHONY: install test lint types check-imports bench demo fuzz soak clean
 
 install: $(READY)
 
@@ -30,6 +30,10 @@ test: lint types check-imports
 
 fuzz: $(READY)
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/stateful tests/stats tests/spreads -m "not rehearsal"
+
+# MINUTES=30 by default: a live session on the sandbox, judged by the exchange and a backtest.
+soak: $(READY)
+	$(BIN)/python -m rehearsals.soak $(if $(MINUTES),--minutes $(MINUTES))
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -98,11 +98,11 @@ class SpreadBroker:
     def loop(self, now_ms: int) -> None:
         """Tell the desk the time and what Freqtrade's books show of every leg."""
         if self.desk.records:
-            self.desk.tick(now_ms)
             trades = list(Trade.get_trades_proxy(is_open=True))
             for spread_id in list(self.desk.records):
                 for leg in LegName:
                     self._observe_leg(spread_id, leg, trades, now_ms)
+            self.desk.tick(now_ms)  # last, so that no order times out before its fill is seen
         self.results.book(self.desk.take_closed())
 
     def filled(self, tag: EntryTag, trade: Any, now_ms: int) -> None:

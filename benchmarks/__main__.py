@@ -1,0 +1,20 @@
+"""Run every benchmark: ``python -m benchmarks [cointegration] [freqtrade]``."""
+
+import sys
+
+from benchmarks import against_freqtrade, against_statsmodels
+
+BENCHMARKS = {"cointegration": against_statsmodels.main, "freqtrade": against_freqtrade.main}
+
+
+def main() -> None:
+    """Run the named benchmarks, all of them by default."""
+    wanted = sys.argv[1:] or list(BENCHMARKS)
+    for name in wanted:
+        if name not in BENCHMARKS:
+            sys.exit(f"unknown benchmark {name!r}; there are: {', '.join(BENCHMARKS)}")
+        BENCHMARKS[name]()
+
+
+if __name__ == "__main__":
+    main()
