@@ -1,15 +1,25 @@
 """``freqtrade-ext book``: look at, check and extend the spread book."""
 
 import itertools
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from freqtrade_ext.errors import ConfigError, InfeasibleError
-from freqtrade_ext.spreads import FittedMarkets, SpreadBook, SpreadSpec, fit_spec, load_book
+from freqtrade_ext.spreads import (
+    FittedMarkets,
+    HedgeSpace,
+    LegCandles,
+    SpreadBook,
+    SpreadSpec,
+    fit_spec,
+    load_book,
+)
 from freqtrade_ext.spreads import save_book as write_book
 
 __all__ = ["book"]
@@ -126,30 +136,46 @@ def add(
     settings = load_settings(configuration.raw.get("ext"), source=", ".join(configs)).spreads
     target = path or configuration.user_data / settings.book
     combinations = _combinations(legs, configuration.markets, every=every)
-    names = sorted({name for combination in combinations for name in combination})
-    candles = {name: load_leg_candles(configuration, name, timerange=timerange) for name in names}
-    specs, failures = [], []
-    for leg_a, leg_b in combinations:
-        markets = FittedMarkets(leg_a, leg_b, candles[leg_a], candles[leg_b])
-        try:
-            specs.append(
-                fit_spec(
-                    markets,
-                    now=datetime.now(UTC).replace(microsecond=0),
-                    spread_id=spread_id,
-                    hedge_space="log" if hedge_space == "log" else "price",
-                )
-            )
-        except (InfeasibleError, ValueError) as error:
-            failures.append(f"{leg_a} {leg_b}: {_first_line(error)}")
+    specs, failures = _fit(
+        combinations,
+        lambda market: load_leg_candles(configuration, market, timerange=timerange),
+        spread_id=spread_id,
+        hedge_space="log" if hedge_space == "log" else "price",
+    )
     if not specs:
         raise ConfigError("nothing to add:\n" + "\n".join(failures))
     _save(target, configuration.timeframe, specs, len(combinations))
-    click.echo(
-        f"{target}: {len(specs)} added" + (f", {len(failures)} left out:" if failures else "")
-    )
+    left_out = f", {len(failures)} left out:" if failures else ""
+    click.echo(f"{target}: {len(specs)} added{left_out}")
     for line in failures:
         click.echo(f"  {line}")
+
+
+def _fit(
+    combinations: list[tuple[str, str]],
+    load: Callable[[str], LegCandles],
+    *,
+    spread_id: str | None,
+    hedge_space: HedgeSpace,
+) -> tuple[list[SpreadSpec], list[str]]:
+    """Fit every combination; the specs, and why the others are left out."""
+    candles: dict[str, LegCandles] = {}
+    specs, failures = [], []
+    for market in sorted({leg for combination in combinations for leg in combination}):
+        try:
+            candles[market] = load(market)
+        except ConfigError as error:
+            failures.append(str(error))
+    now = datetime.now(UTC).replace(microsecond=0)
+    for leg_a, leg_b in combinations:
+        if leg_a not in candles or leg_b not in candles:
+            continue
+        markets = FittedMarkets(leg_a, leg_b, candles[leg_a], candles[leg_b])
+        try:
+            specs.append(fit_spec(markets, now=now, spread_id=spread_id, hedge_space=hedge_space))
+        except (InfeasibleError, ValidationError) as error:
+            failures.append(_first_line(error))
+    return specs, failures
 
 
 def _combinations(

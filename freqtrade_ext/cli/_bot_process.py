@@ -20,6 +20,7 @@ from freqtrade_ext.errors import VenueError
 __all__ = ["BotProcess", "api_server_section", "run_freqtrade"]
 
 _STOP_SECONDS = 40.0
+_CALL_SECONDS = 60.0  # /forceexit of many trades talks to the exchange for each
 
 
 def api_server_section() -> dict[str, Any]:
@@ -153,5 +154,5 @@ class BotProcess:
                 "Content-Type": "application/json",
             },
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(request, timeout=_CALL_SECONDS) as answer:  # noqa: S310 - loopback
             return json.load(answer)

@@ -74,6 +74,7 @@ def _fault(asked: dict[str, Any]) -> Fault:
         effect=Effect.named(
             asked["effect"], fraction=asked.get("fraction"), code=asked.get("code")
         ),
+        times=int(asked.get("times", 1)),
         match={str(key): str(value) for key, value in asked.get("match", {}).items()},
     )
 

@@ -49,27 +49,27 @@ def connection_settings(server: SandboxServer, way: Way = "http") -> dict[str, A
     ConfigError
         For another way, or if the server is not running.
     """
-    ccxt_config: dict[str, Any] = {
-        "options": {
-            "fetchMarkets": {"types": ["linear"]},
-            "fetchCurrencies": False,
-        }
-    }
-    if way == "http":
-        ccxt_config["urls"] = {
-            "api": {name: server.url + path for name, path in _VERSIONED.items()}
-        }
-    elif way == "proxy":
-        # ccxt takes the certificate to trust under one name for requests, another for aiohttp.
-        trusted = str(server.certificate)
-        ccxt_config |= {"httpsProxy": server.proxy_url}
-        ccxt_config |= {"validateServerSsl": trusted, "cafile": trusted}
-    else:
-        raise ConfigError(f"unknown way {way!r}; valid ways: http, proxy")
     return {
         "name": "binance",
         "key": server.credentials.key,
         "secret": server.credentials.secret,
         "only_from_ccxt": True,
-        "ccxt_config": ccxt_config,
+        "ccxt_config": _ccxt_config(server, way),
     }
+
+
+def _ccxt_config(server: SandboxServer, way: Way) -> dict[str, Any]:
+    options = {"fetchMarkets": {"types": ["linear"]}, "fetchCurrencies": False}
+    if way == "http":
+        api = {name: server.url + path for name, path in _VERSIONED.items()}
+        return {"options": options, "urls": {"api": api}}
+    if way == "proxy":
+        # ccxt takes the certificate to trust under one name for requests, another for aiohttp.
+        trusted = str(server.certificate)
+        return {
+            "options": options,
+            "httpsProxy": server.proxy_url,
+            "validateServerSsl": trusted,
+            "cafile": trusted,
+        }
+    raise ConfigError(f"unknown way {way!r}; valid ways: http, proxy")

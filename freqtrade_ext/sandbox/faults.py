@@ -163,18 +163,24 @@ class Fault:
         What happens; see `Effect`.
     match : mapping, optional
         Parameters that a request must have to be counted, e.g. ``{"symbol": "ETHUSDT"}``.
+    times : int
+        How many matching requests in a row are hit, from `occurrence` on: an outage, or an order
+        that stays invisible for a while.
     """
 
     endpoint: str
     occurrence: int = 1
     effect: FaultEffect = Effect.LOSE_RESPONSE
     match: Mapping[str, str] = field(default_factory=dict)
+    times: int = 1
 
     def __post_init__(self) -> None:
         if self.endpoint not in ROUTES:
             raise ConfigError(f"no such endpoint: {self.endpoint!r}")
         if self.occurrence < 1:
             raise ConfigError(f"occurrence counts from 1, got {self.occurrence}")
+        if self.times < 1:
+            raise ConfigError(f"times counts from 1, got {self.times}")
 
     def concerns(self, request: Request) -> bool:
         """Tell whether a request counts for this fault."""
@@ -185,18 +191,23 @@ class Fault:
 
     def __str__(self) -> str:
         suffix = f" {dict(self.match)}" if self.match else ""
-        return f"{self.effect!r} at {self.endpoint}{suffix} #{self.occurrence}"
+        times = f" x{self.times}" if self.times > 1 else ""
+        return f"{self.effect!r} at {self.endpoint}{suffix} #{self.occurrence}{times}"
 
 
 @dataclass(slots=True)
 class _Scripted:
     fault: Fault
     seen: int = 0
-    fired: bool = False
+    fired: int = 0
+
+    @property
+    def is_exhausted(self) -> bool:
+        return self.fired >= self.fault.times
 
 
 class FaultPlan:
-    """The faults of a rehearsal, each fired once."""
+    """The faults of a rehearsal."""
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self._scripted = [_Scripted(fault) for fault in faults]
@@ -211,14 +222,14 @@ class FaultPlan:
         """Count a request and return the effect that it has to suffer, if any."""
         due: _Scripted | None = None
         for scripted in self._scripted:
-            if scripted.fired or not scripted.fault.concerns(request):
+            if scripted.is_exhausted or not scripted.fault.concerns(request):
                 continue
             scripted.seen += 1
             if due is None and scripted.seen >= scripted.fault.occurrence:
                 due = scripted
         if due is None:
             return None
-        due.fired = True
+        due.fired += 1
         record(
             FaultFired(
                 time_ms=now_ms,
@@ -231,8 +242,8 @@ class FaultPlan:
 
     @property
     def pending(self) -> list[Fault]:
-        """Faults that have not fired."""
-        return [scripted.fault for scripted in self._scripted if not scripted.fired]
+        """Faults that have not fired as often as they should."""
+        return [scripted.fault for scripted in self._scripted if not scripted.is_exhausted]
 
     def assert_exhausted(self) -> None:
         """
@@ -246,7 +257,7 @@ class FaultPlan:
         missing = [
             f"{scripted.fault} (matching requests seen: {scripted.seen})"
             for scripted in self._scripted
-            if not scripted.fired
+            if not scripted.is_exhausted
         ]
         if missing:
             raise AssertionError("faults that never fired: " + "; ".join(missing))

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from freqtrade_ext.errors import IllegalRequest
 from freqtrade_ext.risk import CloseReason
 from freqtrade_ext.settings import SpreadSettings
 from freqtrade_ext.spreads._entry_board import Candidate
@@ -75,11 +76,14 @@ class SpreadDesk:
         self._closed: list[ClosedSpread] = []
 
     def restore(self) -> None:
-        """Load the records of an earlier run."""
+        """Load the records of an earlier run, and when and why its spreads were last left."""
         self._records = {
             spread_id: record_from_dict(document)
             for spread_id, document in self._store.load().items()
         }
+        for result in self._store.results():  # oldest first
+            reason = CloseReason(result["reason"])
+            self._last_exit[str(result["spread_id"])] = (int(result["closed_ms"]), reason)
         for spread_id, record in self._records.items():
             logger.info("[SAFETY] %s continues as %s", spread_id, record.position.state.name)
 
@@ -89,7 +93,7 @@ class SpreadDesk:
         return self._records
 
     def last_exit(self, spread_id: str) -> tuple[int, CloseReason] | None:
-        """When (ms) and why the spread was last left in this run."""
+        """When (ms) and why the spread was last left."""
         return self._last_exit.get(spread_id)
 
     def markets_left_since(self, time_ms: int) -> frozenset[str]:
@@ -118,6 +122,8 @@ class SpreadDesk:
 
         The coefficients and the bands that matter later are frozen with it.
         """
+        if candidate.spread_id in self._records:
+            raise IllegalRequest(f"{candidate.spread_id} is open or on its way already")
         row = track.row_at(candidate.time_ms)
         frozen = track.fit_at(row) if row is not None else None
         if row is None or frozen is None:

@@ -118,7 +118,7 @@ def size_entry(case: EntryCase, settings: SpreadSettings) -> LegSizes | Refusal:
         available=case.account.available,
         settings=settings.sizing,
         closed_returns=case.history.returns,
-        cost_per_fill=leg_a.fee_rate + settings.edge.half_spread_bps / 10_000,
+        cost_per_fill=max(leg_a.fee_rate, leg_b.fee_rate) + settings.edge.half_spread_bps / 10_000,
     )
     if isinstance(sizes, SizingRefusal):
         return Refusal(f"{sizes.reason.replace('_', ' ')}: {sizes.text}")

@@ -66,21 +66,23 @@ def rank_entries(
     Returns
     -------
     EntryBoard
-        The edge that ranks is the distance to the exit band in spread units.
+        The edge that ranks is the distance to the exit band as a ratio of leg A's notional, so
+        that spreads of log prices and of prices compare.
     """
     asked: defaultdict[int, list[Candidate]] = defaultdict(list)
     for spec, track, directions, exit_z in requests:
         for row in np.flatnonzero(directions):
-            z_score = float(track.z_score[row])
-            asked[int(track.time_ms[row])].append(
+            time_ms, z_score = int(track.time_ms[row]), float(track.z_score[row])
+            unit = track.dependent_at(time_ms) if spec.hedge_space == "price" else 1.0
+            asked[time_ms].append(
                 Candidate(
-                    time_ms=int(track.time_ms[row]),
+                    time_ms=time_ms,
                     spread_id=spec.spread_id,
                     leg_a=spec.leg_a,
                     leg_b=spec.leg_b,
                     direction=Direction.LONG if directions[row] > 0 else Direction.SHORT,
                     z_score=z_score,
-                    edge=(abs(z_score) - exit_z) * float(track.scale[row]),
+                    edge=(abs(z_score) - exit_z) * float(track.scale[row]) / unit,
                 )
             )
     return EntryBoard({time_ms: _disjoint(asked[time_ms]) for time_ms in sorted(asked)})

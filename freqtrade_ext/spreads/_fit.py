@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from freqtrade_ext.errors import InfeasibleError
 from freqtrade_ext.spreads._spec import HedgeSpace, SpreadSpec
-from freqtrade_ext.spreads._walk_forward import LegCandles
+from freqtrade_ext.spreads._walk_forward import LegCandles, observations
 from freqtrade_ext.stats import engle_granger, half_life, hurst
 
 __all__ = ["FittedMarkets", "fit_spec"]
@@ -65,6 +65,16 @@ def fit_spec(
             f"{markets.leg_a} and {markets.leg_b} are the same price twice (pegged or wrapped); "
             "there is no spread to trade"
         )
+    if forward.hedge_ratio <= 0:
+        raise InfeasibleError(
+            f"{markets.leg_a} and {markets.leg_b} move against each other (hedge ratio "
+            f"{forward.hedge_ratio:.4g}): both legs would be on the same side of the market"
+        )
+    if forward.hedge_ratio <= 0:
+        raise InfeasibleError(
+            f"{markets.leg_a} and {markets.leg_b} have the hedge ratio {forward.hedge_ratio:.4g}: "
+            "with a negative one both legs are on the same side of the market"
+        )
     reversion = half_life(forward.resid)
     if not 0 < reversion < np.inf:
         raise InfeasibleError(
@@ -92,18 +102,12 @@ def fit_spec(
 def _common(
     markets: FittedMarkets, hedge_space: HedgeSpace
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    a, b = markets.candles_a, markets.candles_b
-    times, rows_a, rows_b = np.intersect1d(
-        a.time_ms[a.traded], b.time_ms[b.traded], assume_unique=True, return_indices=True
-    )
+    times, y, x = observations(markets.candles_a, markets.candles_b, hedge_space)
     if len(times) < _MIN_CANDLES:
         raise InfeasibleError(
             f"{markets.leg_a} and {markets.leg_b} share {len(times)} candles; "
             f"at least {_MIN_CANDLES} are needed"
         )
-    y, x = a.close[a.traded][rows_a], b.close[b.traded][rows_b]
-    if hedge_space == "log":
-        y, x = np.log(y), np.log(x)
     return times, y, x
 
 

@@ -93,8 +93,10 @@ def observe_leg(
         record = replace(record, sent=_without(record.sent, event.client_order_id))
         record, raised = apply_event(record, event)
         alerts += raised
+    # Freqtrade counts the fills of an order into its position only when the order has ended.
+    counted = not any(order.is_open for order in book.orders)
     held = record.position.leg(leg).held
-    if book.held is not None and abs(book.held - held) >= _lot(record, leg):
+    if book.held is not None and counted and abs(book.held - held) >= _lot(record, leg):
         record, raised = apply_event(
             record, PositionReported(leg=leg, held=book.held, now_ms=now_ms)
         )
@@ -105,7 +107,8 @@ def observe_leg(
 def _observe_order(
     record: SpreadRecord, leg: LegName, order: BookedOrder, now_ms: int
 ) -> tuple[SpreadRecord, list[Alert]]:
-    name = record.names.get(order.order_id)
+    key = f"{leg}:{order.order_id}"  # the venue numbers the orders of each market on their own
+    name = record.names.get(key)
     events: list[Event] = []
     if name is None:
         name = _name_for(record, leg, order)
@@ -113,13 +116,13 @@ def _observe_order(
             events.append(OrderAccepted(leg=leg, client_order_id=name, now_ms=now_ms))
         record = replace(
             record,
-            names={**record.names, order.order_id: name},
+            names={**record.names, key: name},
             sent=_without(record.sent, name),
         )
-    new = order.filled - record.filled.get(order.order_id, Decimal(0))
+    new = order.filled - record.filled.get(key, Decimal(0))
     if new:
         events.append(_fill(record, leg, order, name, new, now_ms))
-        record = replace(record, filled={**record.filled, order.order_id: order.filled})
+        record = replace(record, filled={**record.filled, key: order.filled})
     if not order.is_open:
         events.append(OrderCanceled(leg=leg, client_order_id=name, now_ms=now_ms))
     return _apply_all(record, leg, events)
@@ -134,7 +137,7 @@ def _fill(
     return OrderFilled(
         leg=leg,
         client_order_id=name,
-        fill_id=f"{order.order_id}@{order.filled}",
+        fill_id=f"{leg}:{order.order_id}@{order.filled}",
         quantity=new,
         now_ms=now_ms,
     )
@@ -173,22 +176,32 @@ def _missing(
     working: WorkingOrder | None = record.position.leg(leg).working
     if working is None:
         return
-    shown = {record.names.get(order.order_id) for order in book.orders}
+    shown = {record.names.get(f"{leg}:{order.order_id}") for order in book.orders}
     if working.client_order_id in shown:
         return
     name = working.client_order_id
     if name in record.names.values():  # Freqtrade deleted the trade of an order without fills
         yield OrderCanceled(leg=leg, client_order_id=name, now_ms=now_ms)
-    elif settled and name in record.sent:
-        yield OrderRejected(
-            leg=leg, client_order_id=name, now_ms=now_ms, text="no order came of the request"
-        )
+    elif name in record.sent:
+        if settled:  # until then its outcome is unknown
+            text = "no order came of the request"
+            yield OrderRejected(leg=leg, client_order_id=name, now_ms=now_ms, text=text)
     elif signal_over and not working.reduce_only and not book.orders:
         yield OrderRejected(
             leg=leg, client_order_id=name, now_ms=now_ms, text="Freqtrade did not enter in time"
         )
-    elif working.cancel_requested_ms is not None:  # never sent, and now it never will be
+    elif working.cancel_requested_ms is not None or _nothing_to_close(record, leg, book, working):
+        # never sent, and now it never will be
         yield OrderCanceled(leg=leg, client_order_id=name, now_ms=now_ms)
+
+
+def _nothing_to_close(
+    record: SpreadRecord, leg: LegName, book: LegBook, working: WorkingOrder
+) -> bool:
+    """Whether Freqtrade has no position that it could ask the closing order for."""
+    if book.held is None or not working.reduce_only:
+        return False
+    return abs(book.held) < _lot(record, leg)
 
 
 def _works(record: SpreadRecord, leg: LegName, name: str) -> bool:

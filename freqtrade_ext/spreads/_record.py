@@ -1,12 +1,14 @@
 """What must survive a restart of one spread: its position, its frozen fit, its orders' names."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
 
 from pydantic import TypeAdapter
 
+from freqtrade_ext.errors import IllegalRequest
 from freqtrade_ext.spreads._events import LegName
 from freqtrade_ext.spreads._position import SpreadPosition
 from freqtrade_ext.spreads._walk_forward import Coefficients
@@ -38,13 +40,18 @@ class SpreadRecord:
     equity : float
         Equity at the signal, in settlement currency.
     names : mapping
-        Freqtrade's order ids, and what the coordinator calls those orders.
+        Freqtrade's orders as ``leg:order_id``, and what the coordinator calls those orders.
     filled : mapping
-        Signed quantity of each of Freqtrade's orders that has been reported to the coordinator.
+        Signed quantity of each of these orders that has been reported to the coordinator.
     sent : mapping
         Orders of ours that Freqtrade has been told to send and has not shown yet, and when (ms).
     trade_ids : mapping
         Freqtrade's trade of each leg.
+
+    Raises
+    ------
+    IllegalRequest
+        If a number is not finite: JSON has no such numbers, so it would not survive a restart.
     """
 
     position: SpreadPosition
@@ -60,6 +67,14 @@ class SpreadRecord:
     filled: Mapping[str, Decimal] = field(default_factory=dict)
     sent: Mapping[str, int] = field(default_factory=dict)
     trade_ids: Mapping[LegName, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        own = {name: getattr(self, name) for name in ("scale", "exit_z", "max_holding", "equity")}
+        for name, value in (own | asdict(self.frozen)).items():
+            if not math.isfinite(value):
+                raise IllegalRequest(
+                    f"{self.position.spread_id}: {name} must be finite, not {value}"
+                )
 
 
 _ADAPTER = TypeAdapter(SpreadRecord)

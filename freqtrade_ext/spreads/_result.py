@@ -35,15 +35,16 @@ class SpreadResult:
     realised_share: float | None
 
     def as_json(self) -> dict[str, Any]:
-        """Render as JSON values; NaN is not one."""
+        """Render as JSON values; NaN and the infinities are none."""
         return {
-            key: None if isinstance(value, float) and math.isnan(value) else value
+            key: None if isinstance(value, float) and not math.isfinite(value) else value
             for key, value in asdict(self).items()
         }
 
     def line(self) -> str:
         """Say it in one line."""
-        z_exit = "?" if self.z_at_exit is None else f"{self.z_at_exit:.2f}"
+        unknown = self.z_at_exit is None or math.isnan(self.z_at_exit)
+        z_exit = "?" if unknown else f"{self.z_at_exit:.2f}"
         return (
             f"{self.spread_id} {self.direction} closed: {self.reason}, "
             f"z {self.z_at_entry:.2f} -> {z_exit}, gross {self.gross:.4f}, fees {self.fees:.4f}, "

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from freqtrade_ext.errors import IllegalRequest
 from freqtrade_ext.risk import CloseReason
 from freqtrade_ext.settings import EdgeSettings, SpreadSettings
 from freqtrade_ext.spreads._events import Direction
@@ -113,7 +114,13 @@ def tradable_fits(
     settings : SpreadSettings
         Limits of p-value, hedge ratio and half-life (candles).
     qvalues : array of shape (n_fits,), optional
-        Benjamini-Hochberg q-values of the same fits over the whole book.
+        Benjamini-Hochberg q-values of the same fits over the whole book; needed when
+        ``max_qvalue`` is set.
+
+    Raises
+    ------
+    IllegalRequest
+        If ``max_qvalue`` is set and no q-values are given: a limit is not skipped in silence.
     """
     allowed = np.array(
         [
@@ -124,7 +131,9 @@ def tradable_fits(
         ],
         dtype=bool,
     )
-    if settings.max_qvalue is not None and qvalues is not None:
+    if settings.max_qvalue is not None:
+        if qvalues is None:
+            raise IllegalRequest("max_qvalue is set: the q-values of the fits are needed")
         allowed &= qvalues <= settings.max_qvalue
     return allowed
 

@@ -19,7 +19,14 @@ import numpy.typing as npt
 from freqtrade_ext.errors import InfeasibleError
 from freqtrade_ext.stats import engle_granger, half_life, rolling_z_score
 
-__all__ = ["Coefficients", "LegCandles", "SpreadTrack", "WalkForward", "track_spread"]
+__all__ = [
+    "Coefficients",
+    "LegCandles",
+    "SpreadTrack",
+    "WalkForward",
+    "observations",
+    "track_spread",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -78,7 +85,9 @@ class SpreadTrack:
 
     Arrays have shape (n_candles,), one entry a candle of the dependent market; NaN where there is
     no fit yet, too little history, or a leg did not trade. `fit` is the index into `fits`, -1
-    where there is none. `scale` is the deviation that one unit of z stands for, in spread units.
+    where there is none; a fit comes into force with the first candle after it in which both legs
+    traded, because until then nobody can tell what it will be made on. `scale` is the deviation
+    that one unit of z stands for, in spread units.
     """
 
     time_ms: IntArray
@@ -104,16 +113,23 @@ class SpreadTrack:
         index = int(self.fit[row])
         return self.fits[index] if index >= 0 else None
 
+    def dependent_at(self, time_ms: int) -> float:
+        """Price of leg A, or its logarithm in log space; NaN where a leg did not trade."""
+        row = int(np.searchsorted(self.observed_ms, time_ms))
+        known = row < len(self.observed_ms) and self.observed_ms[row] == time_ms
+        return float(self.dependent[row]) if known else float("nan")
+
     def z_with(self, coefficients: Coefficients, time_ms: int) -> float:
         """
         z-score of the candle that opened at `time_ms` with coefficients frozen earlier.
 
-        NaN when a leg did not trade in that candle or the window is not full.
+        NaN when a leg did not trade in that candle or the rolling window is not full.
         """
         last = int(np.searchsorted(self.observed_ms, time_ms))
         if last >= len(self.observed_ms) or self.observed_ms[last] != time_ms:
             return float("nan")
-        first = last + 1 - self.plan.z_window
+        formation = self.plan.z_mode == "formation"
+        first = last if formation else last + 1 - self.plan.z_window
         if first < 0:
             return float("nan")
         window = (
@@ -121,7 +137,7 @@ class SpreadTrack:
             - coefficients.intercept
             - coefficients.hedge_ratio * self.regressor[first : last + 1]
         )
-        if self.plan.z_mode == "formation":
+        if formation:
             return float(window[-1] / coefficients.resid_std)
         return float(rolling_z_score(window, self.plan.z_window)[-1])
 
@@ -153,7 +169,7 @@ def track_spread(
     SpreadTrack
         One entry a candle of `leg_a`.
     """
-    times, y, x = _observations(leg_a, leg_b, hedge_space)
+    times, y, x = observations(leg_a, leg_b, hedge_space)
     known = {(fit.fit_start_ms, fit.fitted_at_ms): fit for fit in known_fits}
     fits: list[Coefficients] = []
     columns = _empty_columns(leg_a.time_ms)
@@ -169,7 +185,7 @@ def track_spread(
     )
 
 
-def _observations(
+def observations(
     leg_a: LegCandles, leg_b: LegCandles, hedge_space: HedgeSpace
 ) -> tuple[IntArray, FloatArray, FloatArray]:
     """Candles in which both markets traded: times, dependent and regressor prices."""
@@ -185,17 +201,13 @@ def _observations(
 
 
 def _segments(times: IntArray, plan: WalkForward) -> list[tuple[int, int]]:
-    """Spans [fit moment, next fit moment) that the observations touch."""
+    """Spans [fit moment, next fit moment) that hold observations, from the first full window on."""
     if not len(times):
         return []
     earliest = int(times[0]) + plan.fit_window * plan.candle_ms
     step = plan.refit_every_ms
-    moment = -(-earliest // step) * step
-    spans = []
-    while moment <= int(times[-1]):
-        spans.append((moment, moment + step))
-        moment += step
-    return spans
+    moments = (int(moment) for moment in np.unique(times // step) * step)
+    return [(moment, moment + step) for moment in moments if moment >= earliest]
 
 
 def _fit(
@@ -263,10 +275,8 @@ def _fill(
 ) -> None:
     """Write one segment's columns; windows reach back before it with this segment's fit."""
     low, high = (int(i) for i in np.searchsorted(times, span))
-    in_span = slice(*(int(i) for i in np.searchsorted(columns.time_ms, span)))
-    columns.fit[in_span] = index
-    if low == high:
-        return
+    in_force = slice(*(int(i) for i in np.searchsorted(columns.time_ms, (times[low], span[1]))))
+    columns.fit[in_force] = index
     reach = max(0, low - plan.z_window + 1)
     value = y[reach:high] - fit.intercept - fit.hedge_ratio * x[reach:high]
     if plan.z_mode == "formation":

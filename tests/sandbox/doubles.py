@@ -190,10 +190,10 @@ class Desk:
 class Client:
     """Speaks the protocol to an API without a network, signing as ccxt does."""
 
-    def __init__(self, desk: Desk, credentials: Credentials | None = None) -> None:
+    def __init__(self, desk: Desk, *, weight_per_minute: int = 2_400) -> None:
         self.desk = desk
-        self.api = BinanceApi(desk.exchange)
-        self.credentials = credentials or Credentials()
+        self.api = BinanceApi(desk.exchange, weight_per_minute=weight_per_minute)
+        self.credentials = Credentials()
 
     def call(self, endpoint: str, *, signed: bool = True, **params: object) -> Answer:
         """Send a request now."""

@@ -1,8 +1,11 @@
 """Laws that hold whatever a client does and wherever the price goes.
 
-Planted bugs that these tests killed: a fee added instead of taken; the entry price rounded when
-a position is reduced; isolated margin released in full by a partial close; a reduce-only order
-that turns the position.
+Bugs that were planted one by one and turned a test of this folder red: a fee added instead of
+taken; isolated margin released in full by a partial close; a reduce-only order that turns the
+position; funding with the wrong sign; liquidation by the last price instead of the mark; a trigger
+on the mark price that blinds later ones; client ids unique for ever; reducing orders that survive
+their position; margin counted for both sides of the book; a resting fill charged as taker; a
+triggered order whose conditional order stays open.
 """
 
 from decimal import Decimal

@@ -92,6 +92,19 @@ class TestPlan:
         assert str(caught.value) == expected
         assert len(plan.pending) == 1
 
+    def test_a_fault_may_hit_several_requests_in_a_row(self, client):
+        plan = FaultPlan([Fault(ORDER, occurrence=2, times=3)])
+        hit = [claim(plan, client) is not None for _ in range(6)]
+        assert hit == [False, True, True, True, False, False]
+        assert len(client.desk.journal.of(FaultFired)) == 3
+        plan.assert_exhausted()
+
+    def test_a_fault_that_fired_too_seldom_is_not_exhausted(self, client):
+        plan = FaultPlan([Fault(ORDER, times=3)])
+        claim(plan, client)
+        with pytest.raises(AssertionError, match=r"#1 x3 \(matching requests seen: 1\)"):
+            plan.assert_exhausted()
+
     def test_an_empty_plan_is_exhausted(self):
         FaultPlan().assert_exhausted()
 
@@ -100,6 +113,10 @@ class TestFault:
     def test_needs_an_endpoint_that_exists(self):
         with pytest.raises(ConfigError, match="no such endpoint: 'POST /order'"):
             Fault("POST /order")
+
+    def test_fires_at_least_once(self):
+        with pytest.raises(ConfigError, match="times counts from 1, got 0"):
+            Fault(ORDER, times=0)
 
     def test_counts_from_one(self):
         with pytest.raises(ConfigError, match="occurrence counts from 1, got 0"):

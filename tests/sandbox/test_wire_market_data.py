@@ -6,6 +6,8 @@ from .doubles import HOUR_MS, START_MS, Client, Desk
 
 BTC = {"symbol": "BTCUSDT"}
 MINUTE_MS = 60_000
+INTERVALS = ["1m", "3m", "5m", "15m", "30m"]
+INTERVALS += ["1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w"]
 
 
 @pytest.fixture
@@ -129,10 +131,7 @@ class TestCandles:
         [index] = ask("/fapi/v1/indexPriceKlines", pair="BTCUSDT", interval="1h", limit=1)
         assert (mark[4], index[4]) == ("101.0", "102.0")
 
-    @pytest.mark.parametrize(
-        "interval",
-        ["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w"],
-    )
+    @pytest.mark.parametrize("interval", INTERVALS)
     def test_of_every_interval(self, ask, interval):
         assert len(ask("/fapi/v1/klines", **BTC, interval=interval, limit=2)) == 2
 
@@ -204,6 +203,13 @@ class TestFunding:
         assert rates(**BTC, startTime=START_MS + 1, endTime=START_MS + 1_000) == every[1:2]
         assert rates(symbol="ETHUSDT") == []
 
+    def test_history_never_comes_from_the_future(self, client, ask):
+        client.desk.market.pay_funding("BTCUSDT", "0.0001", NOW_MS, mark=100)
+        client.desk.market.pay_funding("BTCUSDT", "0.0002", NOW_MS + 1, mark=100)
+        for span in ({}, {"startTime": START_MS}, {"endTime": NOW_MS + HOUR_MS}):
+            rows = ask("/fapi/v1/fundingRate", **BTC, **span)
+            assert [row["fundingTime"] for row in rows] == [NOW_MS]
+
     def test_intervals(self, ask):
         assert ask("/fapi/v1/fundingInfo", **BTC)[0]["fundingIntervalHours"] == 8
 
@@ -218,6 +224,11 @@ class TestOpenInterest:
         assert [row["timestamp"] - START_MS for row in rows] == [300_000, 600_000]
         assert rows[0]["sumOpenInterest"] == "1234.00000000"
         assert rows[0]["sumOpenInterestValue"] == "123400.00000000"
+
+    def test_history_never_comes_from_the_future(self, ask):
+        span = {"startTime": NOW_MS - 300_000, "endTime": NOW_MS + HOUR_MS}
+        rows = ask("/futures/data/openInterestHist", **BTC, period="5m", **span)
+        assert [row["timestamp"] - NOW_MS for row in rows] == [-300_000, 0]
 
 
 class TestTrades:
