@@ -1,6 +1,13 @@
 """Errors of the package, named by their consequence for the operator."""
 
-__all__ = ["ConfigError", "ExtensionError", "IllegalRequest", "InfeasibleError", "VenueError"]
+__all__ = [
+    "ConfigError",
+    "ExtensionError",
+    "IllegalRequest",
+    "InfeasibleError",
+    "StoreError",
+    "VenueError",
+]
 
 
 class ExtensionError(Exception):
@@ -21,3 +28,7 @@ class IllegalRequest(ExtensionError):  # noqa: N818 - a request, named by its co
 
 class VenueError(ExtensionError):
     """The exchange refused or did something that needs a person or a repair."""
+
+
+class StoreError(ExtensionError):
+    """What must survive a restart could not be written (disk full, database locked)."""

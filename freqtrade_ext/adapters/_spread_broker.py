@@ -6,6 +6,7 @@ what each leg must do by the coordinator. It knows in which order Freqtrade asks
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,6 +51,23 @@ logger = logging.getLogger(__name__)
 _PRICE_ROOM = 0.97
 
 
+@dataclass(frozen=True, slots=True)
+class Signalled:
+    """The signals that a market's frame carries, and since when Freqtrade would act on them (ms).
+
+    A backtest cuts the first `startup_candle_count` candles of each market, so a market that was
+    listed late cannot be entered until that much later.
+    """
+
+    board: EntryBoard
+    since_ms: float
+
+    def includes(self, candidate: Candidate) -> bool:
+        """Whether Freqtrade will be asked to enter this market for the candidate."""
+        on_time = candidate.time_ms >= self.since_ms
+        return on_time and candidate in self.board.at(candidate.time_ms)
+
+
 class SpreadBroker:
     """
     The desk of one run, and what it needs to be asked with.
@@ -90,7 +108,7 @@ class SpreadBroker:
         self.desk = SpreadDesk(settings, store, view.candle_ms)
         self.desk.restore()
         self.results = SpreadResults(store)
-        self.signalled: dict[str, EntryBoard] = {}
+        self.signalled: dict[str, Signalled] = {}
         self._said: dict[str, int] = {}
 
     # What the books show
@@ -265,8 +283,8 @@ class SpreadBroker:
         partner = candidate.leg_b if tag.leg is LegName.A else candidate.leg_a
         if self._is_alone(partner):
             return None
-        board = self.signalled.get(partner)
-        if board is None or candidate not in board.at(candidate.time_ms):
+        signalled = self.signalled.get(partner)
+        if signalled is None or not signalled.includes(candidate):
             return Refusal(f"{partner} has no signal on this candle")
         return None
 

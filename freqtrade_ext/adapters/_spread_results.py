@@ -6,6 +6,7 @@ from typing import Any
 
 from freqtrade.persistence import Trade
 
+from freqtrade_ext.errors import StoreError
 from freqtrade_ext.spreads import (
     ClosedSpread,
     EntryPlan,
@@ -53,7 +54,10 @@ class SpreadResults:
                 continue
             result = _result(spread, plan, trades)
             self._results.append(result)
-            self._store.add_result(result.spread_id, result.as_json())
+            try:
+                self._store.add_result(result.spread_id, result.as_json())
+            except StoreError as error:
+                logger.error("[EXECUTION] the result of %s is lost: %s", result.spread_id, error)
             logger.info("[EXECUTION] %s", result.line())
 
 

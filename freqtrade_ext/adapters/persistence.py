@@ -19,6 +19,9 @@ from sqlalchemy import (
     insert,
     select,
 )
+from sqlalchemy.exc import SQLAlchemyError
+
+from freqtrade_ext.errors import StoreError
 
 __all__ = ["DatabaseStore", "read_results"]
 
@@ -58,26 +61,37 @@ class DatabaseStore:
         return {spread_id: json.loads(record) for spread_id, record in rows}
 
     def save(self, spread_id: str, record: Mapping[str, Any] | None) -> None:
-        """Write one record, or remove it when `record` is None."""
-        with self._engine.begin() as connection:
-            connection.execute(delete(_RECORDS).where(_RECORDS.c.spread_id == spread_id))
-            if record is not None:
-                connection.execute(
-                    insert(_RECORDS).values(
-                        spread_id=spread_id,
-                        record=json.dumps(record, sort_keys=True),
-                        updated_at=datetime.now(UTC),
-                    )
-                )
+        """
+        Write one record, or remove it when `record` is None.
 
-    def add_result(self, spread_id: str, result: Mapping[str, Any]) -> None:
-        """Keep the result of a closed spread."""
-        with self._engine.begin() as connection:
-            connection.execute(
-                insert(_RESULTS).values(
-                    spread_id=spread_id, result=json.dumps(result, sort_keys=True)
+        Raises
+        ------
+        StoreError
+            If the database does not take it.
+        """
+        statements: list[Any] = [delete(_RECORDS).where(_RECORDS.c.spread_id == spread_id)]
+        if record is not None:
+            statements.append(
+                insert(_RECORDS).values(
+                    spread_id=spread_id,
+                    record=json.dumps(record, sort_keys=True),
+                    updated_at=datetime.now(UTC),
                 )
             )
+        self._write(statements)
+
+    def add_result(self, spread_id: str, result: Mapping[str, Any]) -> None:
+        """Keep the result of a closed spread; raises StoreError like `save`."""
+        document = json.dumps(result, sort_keys=True)
+        self._write([insert(_RESULTS).values(spread_id=spread_id, result=document)])
+
+    def _write(self, statements: list[Any]) -> None:
+        try:
+            with self._engine.begin() as connection:
+                for statement in statements:
+                    connection.execute(statement)
+        except SQLAlchemyError as error:
+            raise StoreError(f"the bot's database did not take it: {error}") from error
 
     def results(self) -> list[dict[str, Any]]:
         """Read the results of all closed spreads, oldest first."""

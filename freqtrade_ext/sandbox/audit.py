@@ -127,6 +127,7 @@ def audit(
     events = list(journal)
     end_ms = events[-1].time_ms if events else 0
     fills = [event for event in events if isinstance(event, OrderFilled)]
+    duplicates = [*repeated_entries(fills, duplicate_window_ms), *reused_ids(fills)]
     orphans = (*_lonely_legs(fills, spreads), *_left_over(fills, spreads))
     return AuditReport(
         positions={s: q for s, q in _positions(fills).items() if q},
@@ -135,7 +136,7 @@ def audit(
             ((end_ms if o.until_ms is None else o.until_ms) - o.since_ms for o in orphans),
             default=0,
         ),
-        duplicates=(*repeated_entries(fills, duplicate_window_ms), *reused_ids(fills)),
+        duplicates=tuple(dict.fromkeys(duplicates)),  # one pair may be found both ways
         open_orders=_open_orders(events),
         naked_exposure={f"{s.leg_a}:{s.leg_b}": naked_exposure(events, s) for s in spreads},
         fees=sum((fill.fee for fill in fills), ZERO),

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from freqtrade_ext.errors import IllegalRequest
+from freqtrade_ext.errors import IllegalRequest, StoreError
 from freqtrade_ext.risk import CloseReason
 from freqtrade_ext.settings import SpreadSettings
 from freqtrade_ext.spreads._entry_board import Candidate
@@ -139,7 +139,8 @@ class SpreadDesk:
             max_holding=bands.longest(frozen.half_life),
             equity=equity,
         )
-        self._apply(record, EntryRequested(plan=plan, now_ms=now_ms))
+        record, _ = apply_event(record, EntryRequested(plan=plan, now_ms=now_ms))
+        self._keep(record, durable=True)
 
     def pending_order(self, spread_id: str, leg: LegName) -> SubmitOrder | None:
         """Order of a leg that should be on the wire and is not known to be."""
@@ -158,7 +159,8 @@ class SpreadDesk:
     def mark_sent(self, spread_id: str, order: SubmitOrder, now_ms: int) -> None:
         """Remember, durably, that Freqtrade is being told to send an order."""
         record = self._records[spread_id]
-        self._keep(replace(record, sent={**record.sent, order.client_order_id: now_ms}))
+        sent = replace(record, sent={**record.sent, order.client_order_id: now_ms})
+        self._keep(sent, durable=not order.reduce_only)
 
     # What the books show
 
@@ -269,15 +271,33 @@ class SpreadDesk:
         else:
             self._keep(after)
 
-    def _keep(self, record: SpreadRecord) -> None:
+    def _keep(self, record: SpreadRecord, *, durable: bool = False) -> None:
+        """
+        Save a record and use it from now on.
+
+        An entry that cannot be saved must not be sent, so with `durable` the error is raised. A
+        fact, or an order that closes, counts all the same: better a leg less after a crash than a
+        leg that nobody closes now.
+        """
         spread_id = record.position.spread_id
-        self._store.save(spread_id, record_to_dict(record))
+        try:
+            self._store.save(spread_id, record_to_dict(record))
+        except StoreError as error:
+            if durable:
+                raise
+            logger.error("[SAFETY] %s goes on unsaved: %s", spread_id, error)
         self._records[spread_id] = record
+
+    def _forget(self, spread_id: str) -> None:
+        try:
+            self._store.save(spread_id, None)
+        except StoreError as error:
+            logger.error("[SAFETY] %s is flat but still saved: %s", spread_id, error)
+        self._records.pop(spread_id, None)
 
     def _close(self, before: SpreadRecord, after: SpreadRecord, now_ms: int) -> None:
         spread_id = after.position.spread_id
-        self._store.save(spread_id, None)
-        self._records.pop(spread_id, None)
+        self._forget(spread_id)
         reason = before.position.reason or after.position.reason or CloseReason.EXTERNAL
         self._last_exit[spread_id] = (now_ms, reason)
         self._market_exit |= dict.fromkeys((after.leg_a, after.leg_b), now_ms)

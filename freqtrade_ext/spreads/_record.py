@@ -92,7 +92,7 @@ def record_from_dict(document: Mapping[str, Any]) -> SpreadRecord:
 
 
 class RecordStore(Protocol):
-    """Where records are kept; a saved record is durable when `save` returns."""
+    """Where records are kept; durable when `save` returns, `StoreError` when it cannot be."""
 
     def load(self) -> Mapping[str, Mapping[str, Any]]:
         """Read every record, by spread id."""

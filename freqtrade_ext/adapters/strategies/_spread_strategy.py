@@ -1,6 +1,7 @@
 """Two legs as two Freqtrade trades: the callbacks, one question or one report each."""
 
 import logging
+import math
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,8 +12,9 @@ from freqtrade.strategy import DecimalParameter, IStrategy
 from pandas import DataFrame
 
 from freqtrade_ext.adapters._callbacks import answer_on_error
+from freqtrade_ext.adapters._candles import epoch_ms
 from freqtrade_ext.adapters._leg_markets import LegMarkets
-from freqtrade_ext.adapters._spread_broker import SpreadBroker
+from freqtrade_ext.adapters._spread_broker import Signalled, SpreadBroker
 from freqtrade_ext.adapters._spread_frames import (
     PLOT_CONFIG,
     add_entry_columns,
@@ -72,6 +74,7 @@ class SpreadStrategy(IStrategy):
         self._markets = LegMarkets()
         self._broker: SpreadBroker | None = None
         self._now_ms = 0
+        self._books_are_read = False
 
     @property
     def broker(self) -> SpreadBroker:
@@ -101,6 +104,7 @@ class SpreadStrategy(IStrategy):
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
         """Report the time and the books, before anything is decided."""
         now_ms = _ms(current_time)
+        self._books_are_read = False  # no entries on books that could not be read
         if now_ms < self._now_ms:  # hyperopt starts its next backtest
             signalled = self.broker.signalled
             self._broker = self._new_broker()
@@ -108,6 +112,7 @@ class SpreadStrategy(IStrategy):
         self._now_ms = now_ms
         self.broker.loop(now_ms)
         self.position_adjustment_enable = self.broker.wants_adjustment()
+        self._books_are_read = True
 
     def informative_pairs(self) -> list[tuple[str, str, str]]:
         """Ask for candles and funding rates of every leg, in the pairlist or not."""
@@ -126,7 +131,10 @@ class SpreadStrategy(IStrategy):
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Write the leg's entry signals; both legs of a spread get theirs on the same candle."""
         board = self._view.board(self._bands())
-        self.broker.signalled[metadata["pair"]] = board
+        since_ms = (
+            0.0 if self.broker.live else _first_traded_ms(dataframe, self.startup_candle_count)
+        )
+        self.broker.signalled[metadata["pair"]] = Signalled(board, since_ms)
         return add_entry_columns(dataframe, board, metadata["pair"])
 
     def populate_exit_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
@@ -178,6 +186,8 @@ class SpreadStrategy(IStrategy):
         tag = EntryTag.parse(entry_tag)
         if tag is None:
             return proposed_stake
+        if not self._books_are_read:
+            return 0.0
         return self.broker.stake(tag, current_rate, leverage, self._bands(), _ms(current_time))
 
     @answer_on_error(False)
@@ -197,7 +207,7 @@ class SpreadStrategy(IStrategy):
         tag = EntryTag.parse(entry_tag)
         if tag is None:
             return pair not in self._view.markets
-        return self.broker.confirm(tag, side, amount, _ms(current_time))
+        return self._books_are_read and self.broker.confirm(tag, side, amount, _ms(current_time))
 
     @answer_on_error(None)
     def order_filled(
@@ -261,6 +271,12 @@ def _load_view(path: Path, settings: Any, timeframe: str) -> SpreadView:
         )
     specs = {spec.spread_id: spec for spec in book.spreads}
     return SpreadView(specs, settings, timeframe_to_msecs(timeframe))
+
+
+def _first_traded_ms(frame: DataFrame, startup: int) -> float:
+    """Time of the first candle whose signal a backtest acts on: it cuts the startup candles."""
+    times = epoch_ms(frame["date"].iloc[startup : startup + 1])
+    return float(times[0]) if len(times) else math.inf
 
 
 def _ms(moment: datetime) -> int:
