@@ -6,6 +6,7 @@ A generated part stands between two markers, ``<!-- name -->`` and ``<!-- end of
     python docs/_generate.py --check    # exit code 1 if a part is out of date
 """
 
+import ast
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -16,11 +17,13 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from freqtrade_ext.risk import CloseReason
+from freqtrade_ext.sandbox import Effect
 from freqtrade_ext.sandbox.wire import ROUTES, known_errors
 from freqtrade_ext.settings import ExtSettings, _allowed
 from freqtrade_ext.spreads import SpreadBook, SpreadSpec, state_diagram
 
 DOCS: Final = Path(__file__).parent
+PACKAGE: Final = DOCS.parent / "freqtrade_ext"
 
 _SPREAD_REASONS: Final = (
     CloseReason.MEAN_REVERSION,
@@ -127,6 +130,19 @@ def close_reasons() -> str:
     return _table(("exit reason", "category", "spreads", "meaning"), rows)
 
 
+def fault_effects() -> str:
+    """Effects that a fault can have."""
+    rows = []
+    for name, effect in vars(Effect).items():
+        if not name.isupper():
+            continue
+        maker = effect.__func__ if isinstance(effect, staticmethod) else None
+        given = ", ".join(f"`{key}`" for key in maker.__code__.co_varnames) if maker else "–"
+        text = (maker or type(effect)).__doc__ or ""
+        rows.append((f"`{name}`", given, " ".join(text.split())))
+    return _table(("effect", "takes", "meaning"), rows)
+
+
 def endpoints() -> str:
     """Endpoints of the exchange's protocol that the sandbox serves."""
     methods: dict[str, list[str]] = {}
@@ -146,6 +162,20 @@ def error_codes() -> str:
     return _table(("code", "HTTP", "text"), rows)
 
 
+def modules() -> str:
+    """Every module with the first paragraph of its docstring, folder by folder."""
+    files: dict[str, list[tuple[str, ...]]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        folder = path.parent.relative_to(PACKAGE.parent).as_posix()
+        text = " ".join(docstring.split("\n\n")[0].split()).rstrip(":").replace("``", "`")
+        name = "*(package)*" if path.stem == "__init__" else f"`{path.name}`"
+        if text:
+            files.setdefault(folder, []).append((name, text))
+    blocks = [f"**{folder}**\n\n{_table(('module', 'about'), files[folder])}" for folder in files]
+    return "\n\n".join(blocks)
+
+
 def diagram() -> str:
     """States of a spread."""
     return f"```mermaid\n{state_diagram()}\n```"
@@ -157,8 +187,10 @@ PARTS: Final[dict[tuple[str, str], Callable[[], str]]] = {
     ("configuration.md", "spread fields"): spread_table,
     ("spreads.md", "state diagram"): diagram,
     ("spreads.md", "close reasons"): close_reasons,
+    ("sandbox.md", "fault effects"): fault_effects,
     ("sandbox.md", "endpoints"): endpoints,
     ("sandbox.md", "error codes"): error_codes,
+    ("architecture.md", "modules"): modules,
 }
 
 
@@ -175,12 +207,12 @@ def generated(text: str, name: str) -> str:
 
 
 def _halves(text: str, name: str) -> tuple[str, str, str]:
-    begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
     before, found_begin, rest = text.partition(begin)
     part, found_end, after = rest.partition(end)
     if not found_begin or not found_end:
         raise ValueError(f"no part between <!-- {name} --> and <!-- end of {name} -->")
-    return before + begin, part, end + after
+    return before + begin, part.strip("\n"), end + after
 
 
 def _entries(model: type[BaseModel]) -> list[Entry]:
@@ -197,7 +229,7 @@ def _entries(model: type[BaseModel]) -> list[Entry]:
             entries.append(Entry(tuple(names), ""))
         elif words:
             last = entries[-1]
-            text = f"{last.text} {words}".strip().replace("``", "`")
+            text = f"{last.text} {words}".strip().replace("``", "`").replace("None", "`null`")
             entries[-1] = Entry(last.names, text)
     return entries
 
@@ -225,7 +257,7 @@ def main(arguments: list[str]) -> int:
             continue
         stale.append(f"{document}: {name}")
         if "--check" not in arguments:
-            path.write_text(before + render() + after, encoding="utf-8")
+            path.write_text(f"{before}\n{render()}\n\n{after}", encoding="utf-8")
     sys.stdout.writelines(f"{line}\n" for line in stale)
     return 1 if stale and "--check" in arguments else 0
 

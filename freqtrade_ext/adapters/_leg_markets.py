@@ -91,9 +91,10 @@ class LegMarkets:
     ) -> tuple[np.ndarray, np.ndarray]:
         if market in self._funding and not live:
             return self._funding[market]
-        frame = provider.get_pair_dataframe(
-            market, provider.get_funding_rate_timeframe(), "funding_rate"
-        )
+        # Not `get_pair_dataframe` in a backtest: it ends at the candle of the first entry, and what
+        # is kept here would never learn of a later event.
+        frames = provider.get_pair_dataframe if live else provider.historic_ohlcv
+        frame = frames(market, provider.get_funding_rate_timeframe(), "funding_rate")
         if len(frame) == 0:
             events = (np.empty(0, dtype=np.int64), np.empty(0))
         else:
@@ -106,11 +107,13 @@ class LegMarkets:
 
 def _rules(market: dict[str, Any], config: dict[str, Any], tier_cap: float) -> _Rules:
     amount, cost = market["limits"]["amount"], market["limits"]["cost"]
+    # A market order may be smaller than a limit order at most; Freqtrade does not look at that.
+    largest = (amount.get("max"), (market["limits"].get("market") or {}).get("max"))
     fee = config.get("fee")
     return _Rules(
         step=float(market["precision"]["amount"] or amount.get("min") or 1e-8),
         min_quantity=float(amount.get("min") or 0.0),
-        max_quantity=float(amount.get("max") or math.inf),
+        max_quantity=min(float(quantity or math.inf) for quantity in largest),
         min_notional=float(cost.get("min") or 0.0) * _FREQTRADE_MINIMUM,
         max_notional=min(float(cost.get("max") or math.inf), tier_cap) * _PRICE_ROOM,
         fee=float(fee if fee is not None else market.get("taker") or _USUAL_TAKER_FEE),

@@ -244,14 +244,17 @@ class SpreadBroker:
             funding_rate=self._markets.expected_funding(
                 self._strategy.dp, market, now_ms, holding_ms, live=self.live
             ),
-            locked=self._is_locked(market, candidate, spec),
+            locked=self._is_closed(market, candidate, spec),
         )
 
-    def _is_locked(self, market: str, candidate: Candidate, spec: SpreadSpec) -> bool:
+    def _is_closed(self, market: str, candidate: Candidate, spec: SpreadSpec) -> bool:
+        """Whether Freqtrade has a lock on this side of a market, or it is to be delisted."""
         leg = LegName.A if market == spec.leg_a else LegName.B
         side = EntryTag(spec.spread_id, candidate.direction, leg).side
         moment = _utc(candidate.time_ms if self.live else candidate.time_ms + self._candle_ms)
-        return bool(self._strategy.is_pair_locked(market, candle_date=moment, side=side))
+        if self._strategy.is_pair_locked(market, candle_date=moment, side=side):
+            return True
+        return self.live and self._strategy.dp.check_delisting(market) is not None
 
     def _account(self, open_trades: int) -> AccountView:
         wallets = self._strategy.wallets

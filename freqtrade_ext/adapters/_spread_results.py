@@ -68,10 +68,11 @@ def _trades(spread: ClosedSpread) -> list[Any]:
 
 
 def _result(spread: ClosedSpread, plan: EntryPlan, trades: list[Any]) -> SpreadResult:
-    gross = sum(_gross_profit(trade) for trade in trades)
     net = sum(float(trade.close_profit_abs or 0.0) for trade in trades)
     funding = sum(float(trade.funding_fees or 0.0) for trade in trades)
-    notional_a, notional_b = (float(trade.amount * trade.open_rate) for trade in trades)
+    fees = sum(_fees(trade) for trade in trades)
+    gross = net + fees - funding
+    notional_a, notional_b = (_entered(trade) for trade in trades)
     promised = (abs(plan.z_at_entry) - spread.record.exit_z) * spread.record.scale
     if plan.hedge_space == "price":
         promised /= trades[0].open_rate
@@ -86,7 +87,7 @@ def _result(spread: ClosedSpread, plan: EntryPlan, trades: list[Any]) -> SpreadR
         hedge_ratio=plan.hedge_ratio,
         fills=sum(len(_filled_orders(trade)) for trade in trades),
         gross=gross,
-        fees=gross + funding - net,
+        fees=fees,
         funding=funding,
         net=net,
         notional=notional_a + notional_b,
@@ -98,6 +99,22 @@ def _filled_orders(trade: Any) -> list[Any]:
     return [order for order in trade.orders if order.safe_filled]
 
 
-def _gross_profit(trade: Any) -> float:
-    move = (trade.close_rate - trade.open_rate) * (-1 if trade.is_short else 1)
-    return float(move * trade.amount)
+def _entered(trade: Any) -> float:
+    """Notional of all entries; after a partial exit the trade's own amount is only the rest."""
+    return sum(_value(order) for order in _filled_orders(trade) if _is_entry(order, trade))
+
+
+def _fees(trade: Any) -> float:
+    """Fees of all fills, by the rates that Freqtrade's own profit has been reduced by."""
+    return sum(
+        _value(order) * (trade.fee_open if _is_entry(order, trade) else trade.fee_close)
+        for order in _filled_orders(trade)
+    )
+
+
+def _is_entry(order: Any, trade: Any) -> bool:
+    return bool(order.ft_order_side == trade.entry_side)
+
+
+def _value(order: Any) -> float:
+    return float(order.safe_filled * order.safe_price)

@@ -74,7 +74,7 @@ def load_leg_candles(
         pair=market,
         timeframe=configuration.timeframe,
         datadir=configuration.data,
-        timerange=TimeRange.parse_timerange(timerange) if timerange else None,
+        timerange=_timerange(timerange),
         data_format=configuration.raw.get("dataformat_ohlcv", "feather"),
         candle_type=CandleType.get_default(configuration.raw.get("trading_mode", "futures")),
     )
@@ -85,6 +85,13 @@ def load_leg_candles(
             + "; get them with: freqtrade download-data -c config.json"
         )
     return leg_candles(frame)
+
+
+def _timerange(text: str | None) -> TimeRange | None:
+    try:
+        return TimeRange.parse_timerange(text) if text else None
+    except OperationalException as error:
+        raise ConfigError(f"--timerange: {error}; should be e.g. 20240101-20240601") from error
 
 
 def last_backtest(folder: Path) -> dict[str, Any]:

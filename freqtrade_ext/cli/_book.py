@@ -198,8 +198,11 @@ def _save(target: Path, timeframe: str, specs: list[SpreadSpec], family: int) ->
             )
     else:
         contents = SpreadBook(created_at=datetime.now(UTC), timeframe=timeframe)
-    for spec in specs:
-        contents = contents.add(spec)
+    try:
+        for spec in specs:
+            contents = contents.add(spec)
+    except ConfigError as error:
+        raise ConfigError(f"{target}: {error}") from None
     contents = contents.model_copy(update={"family_size": contents.family_size + family})
     target.parent.mkdir(parents=True, exist_ok=True)
     write_book(contents, target)

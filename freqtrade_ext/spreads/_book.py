@@ -98,7 +98,7 @@ def load_book(path: Path) -> SpreadBook:
     if version != SCHEMA_VERSION:  # the rest cannot be judged by rules of another version
         raise ConfigError(
             f"{path}: schema_version: {_shown(version)} is unknown; "
-            f"this program reads version {SCHEMA_VERSION}; scan again to write the book anew"
+            f"this program reads version {SCHEMA_VERSION}; make the book anew with `freqtrade-ext book add`"
         )
     rows = document.get("spreads", [])
     header = {key: value for key, value in document.items() if key != "spreads"}
@@ -153,7 +153,7 @@ def _read_json(path: Path) -> Any:
     try:
         text = path.read_bytes().decode("utf-8-sig")  # editors on Windows add a mark
     except FileNotFoundError as error:
-        raise ConfigError(f"{path}: does not exist; a scan writes it") from error
+        raise ConfigError(f"{path}: does not exist; `freqtrade-ext book add` writes it") from error
     except IsADirectoryError as error:
         raise ConfigError(f"{path}: is a folder; should be a file") from error
     except UnicodeDecodeError as error:
@@ -163,7 +163,7 @@ def _read_json(path: Path) -> Any:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     if not text.strip():
-        raise ConfigError(f"{path}: is empty; a scan writes it")
+        raise ConfigError(f"{path}: is empty; remove it and use `freqtrade-ext book add`")
     try:
         return json.loads(text, object_pairs_hook=_object_without_repeats)
     except json.JSONDecodeError as error:

@@ -120,7 +120,8 @@ class SpreadDesk:
         """
         Ask the coordinator to open a spread on a signal; the record is saved.
 
-        The coefficients and the bands that matter later are frozen with it.
+        The coefficients, the longest holding time and the promised move are frozen with it; exit
+        and stop bands follow the book, so that a person can tighten them while it is open.
         """
         if candidate.spread_id in self._records:
             raise IllegalRequest(f"{candidate.spread_id} is open or on its way already")

@@ -139,7 +139,7 @@ def _market_blocked(case: EntryCase) -> Refusal | None:
             return Refusal(f"{market} was traded on this candle already")
     for name, leg in case.legs.items():
         if leg.locked:
-            return Refusal(f"leg {name} is locked")
+            return Refusal(f"leg {name} is locked or about to be delisted")
     return None
 
 

@@ -194,7 +194,7 @@ def forbid_orders(stage: Stage, since: int) -> None:
     assert [e for e in stage.rehearsal.journal.events[since:] if isinstance(e, kinds)] == []
 
 
-@pytest.mark.parametrize("section, line", WRONG_SECTIONS)
+@pytest.mark.parametrize(("section", "line"), WRONG_SECTIONS)
 def test_a_wrong_setting_stops_the_live_bot_with_one_line(stage, section, line):
     since = len(stage.rehearsal.journal)
     stage.write_config(ext=section)

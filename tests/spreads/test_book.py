@@ -209,8 +209,8 @@ def test_syntax_error_is_shown_with_line_and_column(path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is empty; a scan writes it"),
-        (b" \n\t", "is empty; a scan writes it"),
+        (b"", "is empty; remove it and use `freqtrade-ext book add`"),
+        (b" \n\t", "is empty; remove it and use `freqtrade-ext book add`"),
         (b'{"data_source": "caf\xe9"}', "byte 21 is not UTF-8; save the file as UTF-8"),
         (b"[" * 100_000, "should be JSON of a spread book"),
         (b'{"family_size": ' + b"9" * 5_000 + b"}", "should be JSON of a spread book"),
@@ -228,7 +228,7 @@ def test_byte_order_mark_of_an_editor_is_accepted(path):
 
 
 def test_missing_file_is_a_config_error(path):
-    with pytest.raises(ConfigError, match="does not exist; a scan writes it"):
+    with pytest.raises(ConfigError, match="does not exist; `freqtrade-ext book add` writes it"):
         load_book(path)
 
 

@@ -13,6 +13,7 @@ from pandas import DataFrame
 
 from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._candles import epoch_ms
+from freqtrade_ext.adapters._funding_check import funding_gaps
 from freqtrade_ext.adapters._leg_markets import LegMarkets
 from freqtrade_ext.adapters._spread_broker import Signalled, SpreadBroker
 from freqtrade_ext.adapters._spread_frames import (
@@ -68,7 +69,7 @@ class SpreadStrategy(IStrategy):
                 Path(config["user_data_dir"]) / self._ext.book, self._ext, timeframe
             )
         except ConfigError as error:
-            # Not ConfigurationError: with that one Freqtrade ends with exit code 1, not 2.
+            # Not ConfigurationError: Freqtrade answers that one with exit code 0.
             raise OperationalException(str(error)) from error
         self.startup_candle_count = self._view.startup_candles
         self._markets = LegMarkets()
@@ -99,6 +100,9 @@ class SpreadStrategy(IStrategy):
         self._markets.read(self.dp, self._view.markets, self.config, leverage)
         self._view.keep_listed(set(self._markets.known))
         self._broker = self._new_broker()
+        if self.dp.runmode.value == "backtest" and self.config["trading_mode"] == "futures":
+            for gap in funding_gaps(self.dp, self._view.markets):
+                logger.warning("[STRATEGY] %s", gap)
 
     @answer_on_error(None)
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
