@@ -82,7 +82,8 @@ def load_leg_candles(
         raise ConfigError(
             f"{configuration.data}: no {configuration.timeframe} candles of {market}"
             + (f" in {timerange}" if timerange else "")
-            + "; get them with: freqtrade download-data -c config.json"
+            + "; get them with: freqtrade download-data -c config.json "
+            + f"--timeframes {configuration.timeframe}"
         )
     return leg_candles(frame)
 

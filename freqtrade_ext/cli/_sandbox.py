@@ -99,7 +99,8 @@ def sandbox(
 
     \b
     Get candles, make a spread book, look inside:
-        freqtrade download-data -c config.json -c user_data/config-sandbox.json --days 80
+        freqtrade download-data -c config.json -c user_data/config-sandbox.json \\
+            --timeframes 1h --days 80
         freqtrade-ext book add ETH/USDT:USDT BTC/USDT:USDT \\
             -c config.json -c user_data/config-sandbox.json
         curl http://127.0.0.1:8765/sandbox/audit

