@@ -122,7 +122,7 @@ class SpreadSettings(_Section):
     refit_every_hours: Annotated[float, Field(gt=0, le=24 * 30)] = 24.0
     z_mode: Literal["rolling", "formation"] = "rolling"
     max_pvalue: Annotated[float, Field(gt=0, le=1)] = 0.01
-    max_qvalue: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_qvalue: Annotated[float, Field(gt=0, le=1)] | None = 0.1
     both_directions: bool = True
     min_hedge_ratio: Annotated[float, Field(gt=0, le=1)] = 0.1
     max_hedge_ratio: Annotated[float, Field(ge=1, le=1000)] = 10.0

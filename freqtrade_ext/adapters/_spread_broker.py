@@ -5,6 +5,7 @@ what each leg must do by the coordinator. It knows in which order Freqtrade asks
 """
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -110,11 +111,13 @@ class SpreadBroker:
         self.results = SpreadResults(store)
         self.signalled: dict[str, Signalled] = {}
         self._said: dict[str, int] = {}
+        self._liquidation: dict[tuple[str, LegName], tuple[float, float | None]] = {}
 
     # What the books show
 
     def loop(self, now_ms: int) -> None:
         """Tell the desk the time and what Freqtrade's books show of every leg."""
+        self._liquidation = {}  # of the trades that are open now, not of an earlier episode
         if self.desk.records:
             trades = list(Trade.get_trades_proxy(is_open=True))
             for spread_id in list(self.desk.records):
@@ -138,6 +141,7 @@ class SpreadBroker:
         trade = _trade_of(record, leg, trades)
         if trade is not None:
             self.desk.link_trade(spread_id, leg, trade.id)
+            self._liquidation[spread_id, leg] = (trade.open_rate, trade.liquidation_price)
             book = leg_book(trade)
         elif self._one_leg_runs:
             return
@@ -347,9 +351,26 @@ class SpreadBroker:
                 self._view.tracks[tag.spread_id],
                 bands[tag.spread_id],
                 candle_open_ms=self.closed_candle(now_ms),
-                liquidation_share=_liquidation_share(trade, rate),
+                liquidation_share=max(
+                    _liquidation_share(trade.open_rate, trade.liquidation_price, rate),
+                    self._partner_liquidation_share(tag, now_ms),
+                ),
                 now_ms=now_ms,
             )
+
+    def _partner_liquidation_share(self, tag: EntryTag, now_ms: int) -> float:
+        """
+        Judge the other leg too, at its last close.
+
+        Freqtrade asks about one leg after the other; whichever is asked first must know.
+        """
+        partner = tag.leg.other
+        prices = self._liquidation.get((tag.spread_id, partner))
+        record = self.desk.records.get(tag.spread_id)
+        if prices is None or record is None:
+            return 0.0
+        market = record.leg_a if partner is LegName.A else record.leg_b
+        return _liquidation_share(*prices, self._view.close_of(market, self.closed_candle(now_ms)))
 
     def adjustment(self, tag: EntryTag, trade: Any, rate: float, now_ms: int) -> float | None:
         """Stake to add to (+) or take from (-) a leg that was filled in part or must be trimmed."""
@@ -405,11 +426,11 @@ def _trade_of(record: SpreadRecord, leg: LegName, trades: list[Any]) -> Any:
     return next((trade for trade in closed if trade.id == trade_id), None)
 
 
-def _liquidation_share(trade: Any, rate: float) -> float:
+def _liquidation_share(open_rate: float, liquidation: float | None, rate: float) -> float:
     """Share of the way from the entry price to liquidation that the price has gone."""
-    if not trade.liquidation_price or trade.liquidation_price == trade.open_rate:
+    if not liquidation or liquidation == open_rate or not math.isfinite(rate):
         return 0.0
-    return float((rate - trade.open_rate) / (trade.liquidation_price - trade.open_rate))
+    return (rate - open_rate) / (liquidation - open_rate)
 
 
 def _utc(time_ms: int) -> datetime:

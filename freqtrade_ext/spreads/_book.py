@@ -98,7 +98,8 @@ def load_book(path: Path) -> SpreadBook:
     if version != SCHEMA_VERSION:  # the rest cannot be judged by rules of another version
         raise ConfigError(
             f"{path}: schema_version: {_shown(version)} is unknown; "
-            f"this program reads version {SCHEMA_VERSION}; make the book anew with `freqtrade-ext book add`"
+            f"this program reads version {SCHEMA_VERSION}; "
+            "make the book anew with `freqtrade-ext book add`"
         )
     rows = document.get("spreads", [])
     header = {key: value for key, value in document.items() if key != "spreads"}

@@ -75,7 +75,9 @@ def test_another_start_reads_what_was_there(store):
 
 
 def test_a_whole_record_survives(store):
-    record = record_of(names={"17": "ours"}, sent={"ours": 5}, trade_ids={LegName.A: 1, LegName.B: 2})
+    record = record_of(
+        names={"17": "ours"}, sent={"ours": 5}, trade_ids={LegName.A: 1, LegName.B: 2}
+    )
     store.save("ETH-BTC", record_to_dict(record))
     assert record_from_dict(DatabaseStore().load()["ETH-BTC"]) == record
 
@@ -188,7 +190,7 @@ def test_a_locked_database_is_an_error_and_not_a_lost_record(store, database):
     store._engine, patient = impatient, store._engine
     try:
         blocker.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreError, match="did not take it: .*locked"):
+        with pytest.raises(StoreError, match=r"did not take it: .*locked"):
             store.save("ETH-BTC", {"n": 1})
         blocker.execute("ROLLBACK")
         store.save("ETH-BTC", {"n": 2})

@@ -109,6 +109,7 @@ class Stage:
 @pytest.fixture(autouse=True)
 def _books(backtest_books):
     PairLocks.use_db = False
+    PairLocks.timeframe = "1h"
     PairLocks.reset_locks()
     yield
     PairLocks.reset_locks()

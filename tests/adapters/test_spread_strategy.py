@@ -281,21 +281,21 @@ def test_a_spread_with_an_unlisted_leg_is_left_out_at_the_start(tmp_path, caplog
     assert "XRP-ADA is left out" in caplog.text
 
 
-def test_each_scale_moves_its_band(strategy):
+def test_each_scale_moves_its_band(strategy, monkeypatch):
     (before,) = strategy._bands().values()
     assert (before.entry_z, before.exit_z, before.stop_z) == (2.0, 0.5, 4.0)
     assert before.longest(10.0) == 30.0
     for name, value in (("entry", 1.5), ("exit", 0.5), ("stop", 2.0), ("holding", 2.0)):
-        getattr(strategy, f"{name}_scale").value = value
+        monkeypatch.setattr(getattr(strategy, f"{name}_scale"), "value", value)
     (after,) = strategy._bands().values()
     assert (after.entry_z, after.exit_z, after.stop_z) == (3.0, 0.25, 8.0)
     assert after.longest(10.0) == 60.0
 
 
-def test_a_holding_time_of_the_book_is_scaled_too(tmp_path):
+def test_a_holding_time_of_the_book_is_scaled_too(tmp_path, monkeypatch):
     write_book(tmp_path, spec_of(max_holding=20))
     strategy = strategy_of(tmp_path)
-    strategy.holding_scale.value = 0.5
+    monkeypatch.setattr(strategy.holding_scale, "value", 0.5)
     assert strategy._bands()["ETH-BTC"].longest(100.0) == 10.0
 
 

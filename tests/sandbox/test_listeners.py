@@ -27,9 +27,11 @@ class TestBind:
             bind("192.0.2.1", 0)
 
     def test_listens_at_once(self):
-        with bind("127.0.0.1", 0) as listener:
-            with socket.create_connection(listener.getsockname(), timeout=5) as connection:
-                assert connection.getpeername() == listener.getsockname()
+        with (
+            bind("127.0.0.1", 0) as listener,
+            socket.create_connection(listener.getsockname(), timeout=5) as connection,
+        ):
+            assert connection.getpeername() == listener.getsockname()
 
 
 class FakeTransport:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from freqtrade_ext.settings import EdgeSettings, SizingSettings, SpreadSettings
 from freqtrade_ext.spreads import (
     Bands,
     BookedOrder,
@@ -22,6 +23,8 @@ from freqtrade_ext.spreads import (
     LegCandles,
     LegName,
     LegPlan,
+    SpreadPosition,
+    SpreadRecord,
     SpreadSpec,
     SpreadTrack,
     WalkForward,
@@ -93,6 +96,34 @@ def fit(at_hour: float = 0, **changes: Any) -> Coefficients:
         half_life=10.0,
     )
     return replace(coefficients, **changes)
+
+
+def spread_settings(**changes: Any) -> SpreadSettings:
+    """Return settings of which every number is said here, so that no default is relied upon."""
+    edge = {
+        "cost_multiple": 1.0,
+        "half_spread_bps": 1.0,
+        "promise_share": 0.5,
+        "promise_weight": 20.0,
+    }
+    fields: dict[str, Any] = {
+        "max_pvalue": 0.01,
+        "max_qvalue": None,
+        "min_hedge_ratio": 0.1,
+        "max_hedge_ratio": 10.0,
+        "min_half_life": 1.0,
+        "max_half_life": 200.0,
+        "relation_broken_pvalue": 0.5,
+        "max_hedge_ratio_drift": 0.5,
+        "max_open_spreads": 2,
+        "leg_timeout_seconds": 30.0,
+        "retry_interval_seconds": 2.0,
+        "max_leg_attempts": 5,
+        "liquidation_guard": 0.7,
+        "sizing": SizingSettings(max_risk_per_trade=0.01, max_equity_share=1.0, leverage=3.0),
+        "edge": EdgeSettings(**(edge | changes.pop("edge", {}))),
+    }
+    return SpreadSettings(**(fields | changes))
 
 
 def track(
@@ -234,3 +265,19 @@ class FakeStore:
     def results(self) -> list[dict[str, Any]]:
         """Read all results."""
         return [json.loads(text) for text in self.result_texts]
+
+
+def blank_record(spread_id: str = "ETH-BTC", **changes: Any) -> SpreadRecord:
+    """Return the record of a spread that has not asked for anything yet."""
+    record = SpreadRecord(
+        position=SpreadPosition(spread_id),
+        leg_a=LEG_A,
+        leg_b=LEG_B,
+        frozen=fit(),
+        signal_ms=START,
+        scale=0.01,
+        exit_z=0.5,
+        max_holding=30.0,
+        equity=1000.0,
+    )
+    return replace(record, **changes)

@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 
 from freqtrade_ext.errors import IllegalRequest
 from freqtrade_ext.risk import CloseReason
-from freqtrade_ext.settings import EdgeSettings, SpreadSettings
+from freqtrade_ext.settings import EdgeSettings
 from freqtrade_ext.spreads import (
     Bands,
     Direction,
@@ -23,9 +23,9 @@ from freqtrade_ext.spreads import (
 )
 from freqtrade_ext.spreads._rules import expected_move, promise_share, round_trip_cost
 
-from .doubles import bands, fit, track
+from .doubles import bands, fit, spread_settings, track
 
-SETTINGS = SpreadSettings()
+SETTINGS = spread_settings()
 LONG, SHORT = Direction.LONG, Direction.SHORT
 NAN = math.nan
 BROKEN = fit(24, pvalue=0.51)
@@ -129,14 +129,14 @@ def test_the_relation_is_broken_by_a_later_fit_only(latest: Any, broken: bool) -
 
 
 def test_the_limits_of_a_broken_relation_are_settings() -> None:
-    strict = SpreadSettings(relation_broken_pvalue=0.02, max_hedge_ratio_drift=0.1)
+    strict = spread_settings(relation_broken_pvalue=0.02, max_hedge_ratio_drift=0.1)
     for latest in (fit(24, pvalue=0.03), fit(24, hedge_ratio=0.9)):
         assert exit_reason(view(latest=latest), HELD, SETTINGS) is None
         assert exit_reason(view(latest=latest), HELD, strict) is CloseReason.RELATION_BROKEN
 
 
 def test_the_liquidation_guard_is_a_setting() -> None:
-    careful = SpreadSettings(liquidation_guard=0.3)
+    careful = spread_settings(liquidation_guard=0.3)
     assert exit_reason(view(liquidation_share=0.3), HELD, careful) is CloseReason.EMERGENCY_SL
 
 
@@ -268,7 +268,7 @@ def test_each_fit_is_judged_by_itself() -> None:
 def test_q_values_count_when_a_limit_is_set() -> None:
     seen = track([0.0], fits=[fit(0), fit(24), fit(48, pvalue=0.5)])
     qvalues = np.array([0.05, 0.051, 0.01])
-    limited = SpreadSettings(max_qvalue=0.05)
+    limited = spread_settings(max_qvalue=0.05)
     assert tradable_fits(seen, limited, qvalues).tolist() == [True, False, False]
     assert tradable_fits(seen, SETTINGS, qvalues).tolist() == [True, True, False]
     assert tradable_fits(seen, SETTINGS, None).tolist() == [True, True, False]
@@ -276,7 +276,7 @@ def test_q_values_count_when_a_limit_is_set() -> None:
 
 def test_a_limit_of_the_q_value_is_not_skipped_in_silence() -> None:
     with pytest.raises(IllegalRequest, match="max_qvalue is set: the q-values of the fits"):
-        tradable_fits(track([0.0]), SpreadSettings(max_qvalue=0.05))
+        tradable_fits(track([0.0]), spread_settings(max_qvalue=0.05))
 
 
 # What an entry may expect, and what it costs
