@@ -86,6 +86,9 @@ def observe_leg(
         The record after all events, and the alerts that they raised.
     """
     alerts: list[Alert] = []
+    if any(order.is_open for order in book.orders):
+        # Freqtrade counts the fills of an order into its position only when the order has ended.
+        book = replace(book, held=None)
     for order in book.orders:
         record, raised = _observe_order(record, leg, order, now_ms)
         alerts += raised
@@ -93,10 +96,8 @@ def observe_leg(
         record = replace(record, sent=_without(record.sent, event.client_order_id))
         record, raised = apply_event(record, event)
         alerts += raised
-    # Freqtrade counts the fills of an order into its position only when the order has ended.
-    counted = not any(order.is_open for order in book.orders)
     held = record.position.leg(leg).held
-    if book.held is not None and counted and abs(book.held - held) >= _lot(record, leg):
+    if book.held is not None and abs(book.held - held) >= _lot(record, leg):
         record, raised = apply_event(
             record, PositionReported(leg=leg, held=book.held, now_ms=now_ms)
         )

@@ -14,6 +14,7 @@ from .doubles import BTC, ETH, START, Provider, candles, cointegrated, market, s
 SECTION = {
     "fit_window": 100,
     "max_pvalue": 1.0,
+    "max_qvalue": None,
     "relation_broken_pvalue": 1.0,
     "both_directions": False,
     "min_half_life": 0.0,

@@ -229,6 +229,7 @@ def settings_of(**more: Any) -> SpreadSettings:
     """Settings under which nearly every signal may be entered."""
     fields: dict[str, Any] = {"fit_window": 100, "max_pvalue": 1.0, "relation_broken_pvalue": 1.0}
     fields |= {"min_half_life": 0.0, "max_half_life": 1e6, "both_directions": False}
+    fields |= {"max_qvalue": None}
     return SpreadSettings(**(fields | more))
 
 

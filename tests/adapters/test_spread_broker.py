@@ -346,6 +346,21 @@ def test_a_leg_near_its_liquidation_closes_the_spread(stage, leg, share, closes)
     assert reason is (CloseReason.EMERGENCY_SL if closes else None)
 
 
+@pytest.mark.parametrize("asked", list(LegName))
+@pytest.mark.parametrize(("share", "closes"), [(0.69, False), (0.71, True)])
+def test_a_partner_near_its_liquidation_closes_the_spread(stage, asked, share, closes):
+    """By its last close: whichever leg Freqtrade asks about first must know."""
+    stage.enter()
+    partner = stage.trades[asked.other]
+    close = stage.strategy._view.close_of(MARKETS[asked.other], stage.broker.closed_candle(
+        stage.now_ms
+    ))  # fmt: skip
+    partner.liquidation_price = partner.open_rate + (close - partner.open_rate) / share
+    stage.broker.loop(stage.now_ms)
+    reason = stage.exit_reason(asked)
+    assert reason is (CloseReason.EMERGENCY_SL if closes else None)
+
+
 def test_a_spread_that_left_the_book_is_closed(stage):
     stage.enter()
     bands = stage.bands

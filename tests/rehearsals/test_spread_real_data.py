@@ -24,7 +24,14 @@ pytestmark = [
 ]
 
 # Every spread may be entered: the question is whether gaps break anything, not whether it pays.
-SECTION = {"spreads": {"fit_window": 300, "max_pvalue": 1.0, "relation_broken_pvalue": 1.0}}
+SECTION = {
+    "spreads": {
+        "fit_window": 300,
+        "max_pvalue": 1.0,
+        "max_qvalue": None,
+        "relation_broken_pvalue": 1.0,
+    }
+}
 DAYS = 100
 
 

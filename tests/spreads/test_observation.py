@@ -175,7 +175,7 @@ def test_the_books_need_not_say_that_an_order_was_open_before_it_ended() -> None
 
 
 def test_an_order_of_the_other_side_is_not_ours() -> None:
-    record = seen(sent(opening(), A), A, booked("9", "-10"))
+    record = seen(sent(opening(), A), A, booked("9", "-10"), settled=False)
     assert record.names == {"A:9": "9"}
     assert has_pending(record, A)
     assert record.sent
@@ -287,7 +287,8 @@ def test_a_stop_that_is_filled_while_our_exit_waits_ends_the_exit() -> None:
 
 def test_an_order_that_freqtrade_was_told_to_send_and_does_not_show_was_rejected() -> None:
     record, alerts = told(sent(opening(), A), A, book(held="0"))
-    assert state(record) is SpreadState.FLAT
+    assert state(record) is SpreadState.UNWINDING
+    assert state(seen(record, B, held="0")) is SpreadState.FLAT
     assert [alert.reason for alert in alerts] == [AlertReason.LEG_REJECTED]
     assert "leg A was rejected (no order came of the request)" in alerts[0].text
 
@@ -453,14 +454,16 @@ def test_an_exit_is_not_given_up_while_freqtrade_holds_the_leg() -> None:
 
 
 @st.composite
-def books_of_leg_a(draw: st.DrawFn) -> LegBook:
-    """Any books of leg A: orders of either side in any condition, and a position or none."""
+def books_of_leg_a(draw: st.DrawFn, *, consistent: bool = False) -> LegBook:
+    """Orders of either side in any condition, and a position: of the ended orders, or any."""
     orders = []
     for number in range(draw(st.integers(0, 3))):
         quantity = draw(st.sampled_from((10, 6, -10, -3)))
         filled = draw(st.integers(0, abs(quantity))) * (1 if quantity > 0 else -1)
         orders.append(booked(str(number), str(quantity), str(filled), is_open=draw(st.booleans())))
-    return book(*orders, held=draw(st.sampled_from((None, "0", "4", "10", "13"))))
+    amount = sum(order.filled for order in orders if not order.is_open)
+    amounts = (None, str(amount)) if consistent else (None, "0", "4", "10", "13")
+    return book(*orders, held=draw(st.sampled_from(amounts)))
 
 
 STARTS = (
@@ -473,17 +476,26 @@ STARTS = (
 )
 
 
+@given(st.sampled_from(STARTS), books_of_leg_a(consistent=True), st.booleans(), st.booleans())
+@settings(max_examples=400)
+def test_observing_the_same_books_twice_changes_nothing(
+    record: SpreadRecord, books: LegBook, settled: bool, signal_over: bool
+) -> None:
+    record, _ = told(record, A, books, 3, settled, signal_over)
+    assert told(record, A, books, 3, settled, signal_over) == (record, [])
+
+
 @given(
     st.sampled_from(STARTS), st.lists(books_of_leg_a(), max_size=4), st.booleans(), st.booleans()
 )
-@settings(max_examples=300)
-def test_observing_the_same_books_twice_changes_nothing(
+@settings(max_examples=200)
+def test_books_that_contradict_themselves_are_taken_in_with_two_looks(
     record: SpreadRecord, history: Sequence[LegBook], settled: bool, signal_over: bool
 ) -> None:
+    # What is held may look like a fill still to come of an order that the second look ends.
     for at, books in enumerate(history, start=3):
-        record, _ = told(record, A, books, at, settled, signal_over)
-        # What the first look asked for may be answered by the second; after that nothing is new.
-        record, _ = told(record, A, books, at, settled, signal_over)
+        for _ in range(2):
+            record, _ = told(record, A, books, at, settled, signal_over)
         assert told(record, A, books, at, settled, signal_over) == (record, [])
 
 
