@@ -113,6 +113,9 @@ class SpreadSettings(_Section):
         Spreads open at once; each needs two of Freqtrade's trade slots.
     leg_timeout_seconds, retry_interval_seconds, max_leg_attempts :
         Time for a leg to fill; pause between attempts; attempts before both legs are closed.
+    entry_stop : bool
+        Also stop an open spread where the stop band lay when it was entered, which is what its
+        size was computed for: a rolling band moves away from a losing position.
     liquidation_guard : float
         A leg that has used this share of the distance to its liquidation price closes the spread.
     """
@@ -134,6 +137,7 @@ class SpreadSettings(_Section):
     leg_timeout_seconds: Annotated[float, Field(ge=1, le=600)] = 30.0
     retry_interval_seconds: Annotated[float, Field(ge=0.1, le=60)] = 2.0
     max_leg_attempts: Annotated[int, Field(ge=1, le=100)] = 5
+    entry_stop: bool = True
     liquidation_guard: Share = 0.7
     sizing: SizingSettings = SizingSettings()
     edge: EdgeSettings = EdgeSettings()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from freqtrade_ext.adapters._candles import epoch_ms
+from freqtrade_ext.errors import ConfigError
 from freqtrade_ext.spreads import LegLimits
 
 __all__ = ["LegMarkets"]
@@ -106,6 +107,11 @@ class LegMarkets:
 
 
 def _rules(market: dict[str, Any], config: dict[str, Any], tier_cap: float) -> _Rules:
+    if market.get("contractSize") not in (None, 1, 1.0):
+        raise ConfigError(
+            f"{market['symbol']}: a contract is {market['contractSize']} units of the base; "
+            "only markets with contracts of one unit are supported"
+        )
     amount, cost = market["limits"]["amount"], market["limits"]["cost"]
     # A market order may be smaller than a limit order at most; Freqtrade does not look at that.
     largest = (amount.get("max"), (market["limits"].get("market") or {}).get("max"))

@@ -6,7 +6,7 @@ what each leg must do by the coordinator. It knows in which order Freqtrade asks
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from freqtrade.persistence import Trade
 
 from freqtrade_ext.adapters._books import leg_book
+from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._leg_markets import LegMarkets
 from freqtrade_ext.adapters._spread_results import SpreadResults
 from freqtrade_ext.adapters._spread_view import SpreadView
@@ -111,6 +112,8 @@ class SpreadBroker:
         self.results = SpreadResults(store)
         self.signalled: dict[str, Signalled] = {}
         self._said: dict[str, int] = {}
+        self._asked: dict[tuple[str, LegName], str] = {}
+        self._seen: dict[tuple[str, LegName], tuple[Any, ...]] = {}
         self._liquidation: dict[tuple[str, LegName], tuple[float, float | None]] = {}
 
     # What the books show
@@ -121,10 +124,17 @@ class SpreadBroker:
         if self.desk.records:
             trades = list(Trade.get_trades_proxy(is_open=True))
             for spread_id in list(self.desk.records):
-                for leg in LegName:
-                    self._observe_leg(spread_id, leg, trades, now_ms)
+                self._observe(spread_id, trades, now_ms)
             self.desk.tick(now_ms)  # last, so that no order times out before its fill is seen
-        self.results.book(self.desk.take_closed())
+        for closed in self.desk.take_closed():
+            self.results.book(closed)
+            self.desk.forget(closed)
+
+    @answer_on_error(None)
+    def _observe(self, spread_id: str, trades: list[Any], now_ms: int) -> None:
+        """Look at both legs; what goes wrong with one spread must not stop the others."""
+        for leg in LegName:
+            self._observe_leg(spread_id, leg, trades, now_ms)
 
     def filled(self, tag: EntryTag, trade: Any, now_ms: int) -> None:
         """Tell the desk about a fill as soon as Freqtrade knows it."""
@@ -139,15 +149,39 @@ class SpreadBroker:
         if record is None:
             return
         trade = _trade_of(record, leg, trades)
-        if trade is not None:
-            self.desk.link_trade(spread_id, leg, trade.id)
-            self._liquidation[spread_id, leg] = (trade.open_rate, trade.liquidation_price)
-            book = leg_book(trade)
-        elif self._one_leg_runs:
+        if trade is None and self._one_leg_runs:
             return
-        else:
-            book = LegBook(held=to_quantity(0))
-        self.desk.observe(spread_id, leg, book, now_ms, settled=True)
+        if trade is None:
+            self._warn_of_lost_order(record, leg)
+            self.desk.observe(spread_id, leg, LegBook(held=to_quantity(0)), now_ms, settled=True)
+            return
+        self.desk.link_trade(spread_id, leg, trade.id)
+        self._liquidation[spread_id, leg] = (trade.open_rate, trade.liquidation_price)
+        seen = (trade.id, trade.amount, trade.is_open, len(trade.orders))
+        settled = record.position.leg(leg).working is None and not trade.has_open_orders
+        if settled and self._seen.get((spread_id, leg)) == seen:
+            return
+        self.desk.observe(spread_id, leg, leg_book(trade), now_ms, settled=True)
+        self._seen[spread_id, leg] = seen
+
+    def _warn_of_lost_order(self, record: SpreadRecord, leg: LegName) -> None:
+        """
+        Look at the exchange when an order was sent and Freqtrade shows no trade.
+
+        Freqtrade takes a lost answer for a refusal; the order may have been filled all the same.
+        """
+        working = record.position.leg(leg).working
+        if not self.live or working is None or working.client_order_id not in record.sent:
+            return
+        self._strategy.wallets.update()
+        market = self._market_of(record, leg)
+        if market in self._strategy.wallets.get_all_positions():
+            logger.critical(
+                "[SAFETY] %s: an order of %s was sent, Freqtrade knows no trade, but the exchange "
+                "shows a position: close it by hand; the market is not entered until then",
+                record.position.spread_id,
+                market,
+            )
 
     # Entry
 
@@ -158,18 +192,19 @@ class SpreadBroker:
         if tag.spread_id not in self.desk.records:
             self._ask_to_open(tag, bands, now_ms)
         order = self._entry_order(tag)
-        if order is None:
+        if order is None or self._partner_failed(tag):
             return 0.0
+        self._asked[tag.spread_id, tag.leg] = order.client_order_id
         # Freqtrade cuts the amount to whole lots; the last digit must not cost one.
         return float(order.quantity) * rate / leverage * (1 + 1e-9)
 
     def confirm(self, tag: EntryTag, side: str, quantity: float, now_ms: int) -> bool:
         """Let an entry pass only if it is the order that the desk wants on this leg."""
         order = self._entry_order(tag)
-        if order is None or tag.side != side:
+        if order is None or tag.side != side or self._partner_failed(tag):
             return False
         lot = float(self.desk.records[tag.spread_id].position.leg(tag.leg).lot)
-        if abs(quantity - float(order.quantity)) > lot * 1.01:
+        if abs(quantity - float(order.quantity)) > lot / 2:
             logger.warning(
                 "[SAFETY] %s: Freqtrade would order %s instead of %s; refused",
                 tag,
@@ -181,6 +216,21 @@ class SpreadBroker:
         self._assume_partner(tag, now_ms)
         return True
 
+    def _partner_failed(self, tag: EntryTag) -> bool:
+        """
+        Whether the other leg was asked for before this one, and no trade came of it.
+
+        Freqtrade asks for the legs one after the other and goes on after an error.
+        """
+        if self._one_leg_runs:
+            return False
+        partner = tag.leg.other
+        order = self.desk.pending_order(tag.spread_id, partner)
+        if order is None or self._asked.get((tag.spread_id, partner)) != order.client_order_id:
+            return False
+        record = self.desk.records[tag.spread_id]
+        return _trade_of(record, partner, list(Trade.get_trades_proxy(is_open=True))) is None
+
     def _entry_order(self, tag: EntryTag) -> SubmitOrder | None:
         order = self.desk.pending_order(tag.spread_id, tag.leg)
         return None if order is None or order.reduce_only else order
@@ -190,7 +240,14 @@ class SpreadBroker:
         place = next((i for i, c in enumerate(candidates) if c.spread_id == tag.spread_id), None)
         if place is None or candidates[place].direction is not tag.direction:
             return
-        case = self._case(candidates[place], candidates[:place], bands, now_ms)
+        better = [
+            other
+            for other in candidates[:place]
+            if not isinstance(
+                size_entry(self._case(other, (), bands, now_ms), self._settings), Refusal
+            )
+        ]
+        case = self._case(candidates[place], tuple(better), bands, now_ms)
         refusal = self._partner_missing(tag, case.candidate) or size_entry(case, self._settings)
         if isinstance(refusal, Refusal):
             self._say(case.candidate, refusal)
@@ -227,7 +284,7 @@ class SpreadBroker:
             },
             account=self._account(len(open_trades)),
             active=self.desk.records,
-            markets_in_use=frozenset(trade.pair for trade in open_trades) | self._reserved(),
+            markets_in_use=self._taken(trade.pair for trade in open_trades),
             # A backtest of Freqtrade trades a market once a candle; a live bot must not do more.
             markets_just_left=self.desk.markets_left_since(candidate.time_ms + self._candle_ms),
             last_exit=self.desk.last_exit(spec.spread_id),
@@ -277,10 +334,13 @@ class SpreadBroker:
             free_slots=float(self._strategy.max_open_trades) - open_trades - legs,
         )
 
-    def _reserved(self) -> frozenset[str]:
-        return frozenset(
+    def _taken(self, traded: Iterable[str]) -> frozenset[str]:
+        """Markets that no new spread may use: traded, promised, or held on the exchange."""
+        promised = (
             self._market_of(record, leg) for record in self.desk.records.values() for leg in LegName
         )
+        held = self._strategy.wallets.get_all_positions() if self.live else ()
+        return frozenset((*traded, *promised, *held))
 
     def _market_of(self, record: SpreadRecord, leg: LegName) -> str:
         return record.leg_a if leg is LegName.A else record.leg_b
@@ -340,23 +400,25 @@ class SpreadBroker:
         self._assume_partner(tag, now_ms)
         return order.reason or CloseReason.ORPHAN_LEG
 
+    @answer_on_error(None)
     def _review(
         self, tag: EntryTag, trade: Any, rate: float, bands: Mapping[str, Bands], now_ms: int
     ) -> None:
-        if tag.spread_id not in self._view.specs:
+        """Let the exit rules look; an error here must not hold back an exit decided before."""
+        if not self.desk.fits_book(tag.spread_id, self._view.specs.get(tag.spread_id)):
             self.desk.retire(tag.spread_id, now_ms)
-        elif tag.spread_id in self._view.tracks:
-            self.desk.review(
-                tag.spread_id,
-                self._view.tracks[tag.spread_id],
-                bands[tag.spread_id],
-                candle_open_ms=self.closed_candle(now_ms),
-                liquidation_share=max(
-                    _liquidation_share(trade.open_rate, trade.liquidation_price, rate),
-                    self._partner_liquidation_share(tag, now_ms),
-                ),
-                now_ms=now_ms,
-            )
+            return
+        self.desk.review(
+            tag.spread_id,
+            self._view.tracks.get(tag.spread_id),
+            bands[tag.spread_id],
+            candle_open_ms=self.closed_candle(now_ms),
+            liquidation_share=max(
+                _liquidation_share(trade.open_rate, trade.liquidation_price, rate),
+                self._partner_liquidation_share(tag, now_ms),
+            ),
+            now_ms=now_ms,
+        )
 
     def _partner_liquidation_share(self, tag: EntryTag, now_ms: int) -> float:
         """

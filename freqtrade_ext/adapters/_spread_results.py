@@ -1,7 +1,6 @@
 """Profit and loss of closed spreads: the sum of both trades, as one line and as a history."""
 
 import logging
-from collections.abc import Iterable
 from typing import Any
 
 from freqtrade.persistence import Trade
@@ -32,50 +31,45 @@ class SpreadResults:
     def history(self) -> TrackRecord:
         """What the entry rules and the sizing may learn from."""
         return TrackRecord(
-            tuple(result.net / result.notional for result in self._results),
-            tuple(
-                result.realised_share
-                for result in self._results
-                if result.realised_share is not None
-            ),
+            [result.net / result.notional for result in self._results],
+            [share for result in self._results if (share := result.realised_share) is not None],
         )
 
-    def book(self, closed: Iterable[ClosedSpread]) -> None:
-        """Add spreads that became flat, and report each as one line."""
-        for spread in closed:
-            trades = _trades(spread)
-            plan = spread.record.position.plan
-            if plan is None or len(trades) < len(LegName):
-                logger.warning(
-                    "[EXECUTION] %s ended with one leg only (%s); not counted as a closed spread",
-                    spread.record.position.spread_id,
-                    spread.reason,
-                )
-                continue
-            result = _result(spread, plan, trades)
-            self._results.append(result)
-            try:
-                self._store.add_result(result.spread_id, result.as_json())
-            except StoreError as error:
-                logger.error("[EXECUTION] the result of %s is lost: %s", result.spread_id, error)
-            logger.info("[EXECUTION] %s", result.line())
+    def book(self, spread: ClosedSpread) -> None:
+        """Add a spread that became flat, and report it as one line."""
+        spread_id = spread.record.position.spread_id
+        trades = _trades(spread)
+        plan = spread.record.position.plan
+        if plan is None or not trades:
+            logger.info("[EXECUTION] %s ended without a trade", spread_id)
+            return
+        if len(trades) < len(LegName):
+            logger.warning("[EXECUTION] %s had one leg only", spread_id)
+        result = _result(spread, plan, trades)
+        self._results.append(result)
+        try:
+            self._store.add_result(result.spread_id, result.as_json())
+        except StoreError as error:
+            logger.error("[EXECUTION] the result of %s is lost: %s", result.spread_id, error)
+        logger.info("[EXECUTION] %s", result.line())
 
 
-def _trades(spread: ClosedSpread) -> list[Any]:
-    wanted = [spread.record.trade_ids.get(leg) for leg in LegName]
-    found = {trade.id: trade for trade in Trade.get_trades_proxy(is_open=False)}
-    return [found[trade_id] for trade_id in wanted if trade_id in found]
+def _trades(spread: ClosedSpread) -> dict[LegName, Any]:
+    """Find the closed trades of the legs; the newest are last."""
+    wanted = {trade_id: leg for leg, trade_id in spread.record.trade_ids.items()}
+    found: dict[LegName, Any] = {}
+    for trade in reversed(list(Trade.get_trades_proxy(is_open=False))):
+        if trade.id in wanted:
+            found[wanted[trade.id]] = trade
+            if len(found) == len(wanted):
+                break
+    return found
 
 
-def _result(spread: ClosedSpread, plan: EntryPlan, trades: list[Any]) -> SpreadResult:
-    net = sum(float(trade.close_profit_abs or 0.0) for trade in trades)
-    funding = sum(float(trade.funding_fees or 0.0) for trade in trades)
-    fees = sum(_fees(trade) for trade in trades)
-    gross = net + fees - funding
-    notional_a, notional_b = (_entered(trade) for trade in trades)
-    promised = (abs(plan.z_at_entry) - spread.record.exit_z) * spread.record.scale
-    if plan.hedge_space == "price":
-        promised /= trades[0].open_rate
+def _result(spread: ClosedSpread, plan: EntryPlan, trades: dict[LegName, Any]) -> SpreadResult:
+    net = sum(float(trade.close_profit_abs or 0.0) for trade in trades.values())
+    funding = sum(float(trade.funding_fees or 0.0) for trade in trades.values())
+    fees = sum(_fees(trade) for trade in trades.values())
     return SpreadResult(
         spread_id=spread.record.position.spread_id,
         direction=plan.direction.value,
@@ -85,14 +79,26 @@ def _result(spread: ClosedSpread, plan: EntryPlan, trades: list[Any]) -> SpreadR
         z_at_entry=plan.z_at_entry,
         z_at_exit=spread.z_at_exit,
         hedge_ratio=plan.hedge_ratio,
-        fills=sum(len(_filled_orders(trade)) for trade in trades),
-        gross=gross,
+        fills=sum(len(_filled_orders(trade)) for trade in trades.values()),
+        gross=net + fees - funding,
         fees=fees,
         funding=funding,
         net=net,
-        notional=notional_a + notional_b,
-        realised_share=gross / notional_a / promised if promised > 0 else None,
+        notional=sum(_entered(trade) for trade in trades.values()),
+        realised_share=_realised_share(spread, plan, trades, net + fees - funding),
     )
+
+
+def _realised_share(
+    spread: ClosedSpread, plan: EntryPlan, trades: dict[LegName, Any], gross: float
+) -> float | None:
+    """Gross move over the promised one; None without both legs or without a promise."""
+    promised = (abs(plan.z_at_entry) - spread.record.exit_z) * spread.record.scale
+    if promised <= 0 or len(trades) < len(LegName):
+        return None
+    leg_a = trades[LegName.A]
+    unit = 1.0 if plan.hedge_space == "log" else leg_a.open_rate
+    return gross / _entered(leg_a) / (promised / unit)
 
 
 def _filled_orders(trade: Any) -> list[Any]:

@@ -5,6 +5,7 @@ together with the entry tag a trade carries spread, direction, leg and reason.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from freqtrade_ext.spreads import Direction, LegName
 
@@ -29,10 +30,15 @@ class EntryTag:
         is_long = (self.direction is Direction.LONG) == (self.leg is LegName.A)
         return "long" if is_long else "short"
 
-    @classmethod
-    def parse(cls, text: str | None) -> "EntryTag | None":
+    @staticmethod
+    def parse(text: str | None) -> "EntryTag | None":
         """Read a tag; None for a tag that is not ours (a forced entry, another strategy)."""
-        words = (text or "").split(" ")
-        if len(words) != 3 or words[1] not in set(Direction) or words[2] not in set(LegName):
-            return None
-        return cls(words[0], Direction(words[1]), LegName(words[2]))
+        return _parse(text)
+
+
+@lru_cache(maxsize=10_000)
+def _parse(text: str | None) -> EntryTag | None:
+    words = (text or "").split(" ")
+    if len(words) != 3 or words[1] not in set(Direction) or words[2] not in set(LegName):
+        return None
+    return EntryTag(words[0], Direction(words[1]), LegName(words[2]))

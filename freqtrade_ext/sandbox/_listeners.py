@@ -10,6 +10,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from freqtrade_ext.errors import ConfigError
 
+# Longer than any client's pause. Closing an idle connection races with the client's next request,
+# and the loser sees a reset that no script ordered; a bot's usual pause is uvicorn's default, 5 s.
+KEEP_ALIVE_SECONDS = 3_600
+
 Ends = tuple[str, int, int]  # client's host and port, and our port: together they are unique
 
 
@@ -89,6 +93,7 @@ def http_server(app: Any, connections: Connections, tls: ssl.SSLContext | None) 
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=1,
     )
     config.load()

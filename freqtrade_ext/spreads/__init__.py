@@ -104,6 +104,7 @@ __all__ = [
     "ExitRequested",
     "FittedMarkets",
     "HedgeSpace",
+    "Leaving",
     "LegBook",
     "LegCandles",
     "LegLimits",

@@ -6,6 +6,7 @@ before any answer that could send an order leaves the desk.
 """
 
 import logging
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -27,12 +28,14 @@ from freqtrade_ext.spreads._observation import LegBook, apply_event, observe_leg
 from freqtrade_ext.spreads._orders import outstanding
 from freqtrade_ext.spreads._position import CoordinatorPolicy, SpreadPosition
 from freqtrade_ext.spreads._record import (
+    Leaving,
     RecordStore,
     SpreadRecord,
     record_from_dict,
     record_to_dict,
 )
 from freqtrade_ext.spreads._rules import Bands, OpenSpreadView, exit_reason
+from freqtrade_ext.spreads._spec import SpreadSpec
 from freqtrade_ext.spreads._states import SpreadState
 from freqtrade_ext.spreads._walk_forward import Coefficients, SpreadTrack
 
@@ -43,12 +46,30 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ClosedSpread:
-    """A spread that is flat again."""
+    """A spread that is flat again; its record says how it was left."""
 
     record: SpreadRecord
-    reason: CloseReason
-    closed_ms: int
-    z_at_exit: float
+
+    @property
+    def reason(self) -> CloseReason:
+        """Why it was left."""
+        return self._left.reason
+
+    @property
+    def closed_ms(self) -> int:
+        """When it became flat."""
+        return self._left.closed_ms
+
+    @property
+    def z_at_exit(self) -> float | None:
+        """z-score that it was left on, None where it was left for another reason."""
+        return self._left.z_at_exit
+
+    @property
+    def _left(self) -> Leaving:
+        if self.record.left is None:
+            raise IllegalRequest(f"{self.record.position.spread_id} has not been left")
+        return self.record.left
 
 
 class SpreadDesk:
@@ -72,19 +93,22 @@ class SpreadDesk:
         self._records: dict[str, SpreadRecord] = {}
         self._last_exit: dict[str, tuple[int, CloseReason]] = {}
         self._market_exit: dict[str, int] = {}
-        self._exit_z: dict[str, float] = {}
+        self._exit_z: dict[str, float | None] = {}
+        self._held_at: dict[str, int] = {}
         self._closed: list[ClosedSpread] = []
 
     def restore(self) -> None:
         """Load the records of an earlier run, and when and why its spreads were last left."""
-        self._records = {
-            spread_id: record_from_dict(document)
-            for spread_id, document in self._store.load().items()
-        }
         for result in self._store.results():  # oldest first
             reason = CloseReason(result["reason"])
             self._last_exit[str(result["spread_id"])] = (int(result["closed_ms"]), reason)
-        for spread_id, record in self._records.items():
+        for spread_id, document in self._store.load().items():
+            record = record_from_dict(document)
+            if record.left is not None:  # the run ended before its result was booked
+                self._last_exit[spread_id] = (record.left.closed_ms, record.left.reason)
+                self._closed.append(ClosedSpread(record))
+                continue
+            self._records[spread_id] = record
             logger.info("[SAFETY] %s continues as %s", spread_id, record.position.state.name)
 
     @property
@@ -101,9 +125,19 @@ class SpreadDesk:
         return frozenset(name for name, left in self._market_exit.items() if left >= time_ms)
 
     def take_closed(self) -> list[ClosedSpread]:
-        """Hand over the spreads that became flat since the last call."""
+        """Hand over the spreads that became flat since the last call; then `forget` each."""
         closed, self._closed = self._closed, []
         return closed
+
+    def forget(self, closed: ClosedSpread) -> None:
+        """Remove the saved record of a spread whose result has been booked."""
+        spread_id = closed.record.position.spread_id
+        if spread_id in self._records:  # it has been entered again since
+            return
+        try:
+            self._store.save(spread_id, None)
+        except StoreError as error:
+            logger.error("[SAFETY] %s is flat but still saved: %s", spread_id, error)
 
     # Entry
 
@@ -139,6 +173,8 @@ class SpreadDesk:
             exit_z=bands.exit_z,
             max_holding=bands.longest(frozen.half_life),
             equity=equity,
+            stop_value=_stop_value(plan, float(track.value[row]), float(track.scale[row]), bands),
+            candle_ms=self.candle_ms,
         )
         record, _ = apply_event(record, EntryRequested(plan=plan, now_ms=now_ms))
         self._keep(record, durable=True)
@@ -189,71 +225,108 @@ class SpreadDesk:
             self._keep(replace(record, trade_ids={**record.trade_ids, leg: trade_id}))
 
     def tick(self, now_ms: int) -> None:
-        """
-        Let time pass for every spread.
-
-        A closing order that Freqtrade has not asked for yet does not age: it will be asked for in
-        this loop, and timing it out would only put it off.
-        """
+        """Let time pass for every spread that waits for something."""
         for record in list(self._records.values()):
-            if not any(self._is_waiting_to_be_asked(record, leg) for leg in LegName):
-                self._apply(record, TimePassed(now_ms=now_ms))
+            position = record.position
+            if position.state is SpreadState.OPEN and not position.has_working_orders:
+                continue
+            self._apply(self._without_age(record, now_ms), TimePassed(now_ms=now_ms))
 
-    def _is_waiting_to_be_asked(self, record: SpreadRecord, leg: LegName) -> bool:
-        order = self.pending_order(record.position.spread_id, leg)
-        return (
-            order is not None
-            and order.reduce_only
-            and order.client_order_id not in record.sent
-            and order.client_order_id not in record.names.values()
-        )
+    def _without_age(self, record: SpreadRecord, now_ms: int) -> SpreadRecord:
+        """
+        Let closing orders that Freqtrade has not asked for yet stay new.
+
+        They will be asked for in this loop; timing them out would only put them off.
+        """
+        position = record.position
+        known = {*record.sent, *record.names.values()}
+        for leg in LegName:
+            state = position.leg(leg)
+            order = state.working
+            if order is None or not order.reduce_only or order.client_order_id in known:
+                continue
+            if order.cancel_requested_ms is None:
+                fresh = replace(state, working=replace(order, submitted_ms=now_ms))
+                position = position.with_leg(leg, fresh)
+        return replace(record, position=position)
 
     # Exit
 
     def review(
         self,
         spread_id: str,
-        track: SpreadTrack,
+        track: SpreadTrack | None,
         bands: Bands,
         *,
         candle_open_ms: int,
         liquidation_share: float,
         now_ms: int,
     ) -> None:
-        """Apply the exit rules to an open spread, as of a closed candle."""
+        """
+        Apply the exit rules to an open spread, as of a closed candle.
+
+        Without a track (no candles of a leg) only the liquidation guard applies.
+        """
         record = self._records.get(spread_id)
         if record is None or record.position.state is not SpreadState.OPEN:
             return
         plan = record.position.plan
-        if plan is None:
+        near_liquidation = liquidation_share >= self.settings.liquidation_guard
+        if plan is None or (
+            self._held_at.get(spread_id) == candle_open_ms and not near_liquidation
+        ):
             return
-        z_score = track.z_with(record.frozen, candle_open_ms)
-        view = OpenSpreadView(
-            direction=plan.direction,
-            z_score=z_score,
-            candles_held=(candle_open_ms - record.signal_ms) / self.candle_ms,
-            frozen=record.frozen,
-            latest=_latest_fit(track, candle_open_ms),
-            liquidation_share=liquidation_share,
-        )
+        view = self._view(record, plan, track, candle_open_ms, liquidation_share)
         reason = exit_reason(view, replace(bands, max_holding=record.max_holding), self.settings)
         if reason is None:
+            if not math.isnan(view.z_score):
+                self._held_at[spread_id] = candle_open_ms
             return
         logger.info(
             "[STRATEGY] %s leaves: %s at z=%.2f (entered at z=%.2f)",
             spread_id,
             reason,
-            z_score,
+            view.z_score,
             plan.z_at_entry,
         )
-        self._exit_z[spread_id] = z_score
+        self._exit_z[spread_id] = None if math.isnan(view.z_score) else view.z_score
         self._apply(record, ExitRequested(reason=reason, now_ms=now_ms))
 
+    def _view(
+        self,
+        record: SpreadRecord,
+        plan: EntryPlan,
+        track: SpreadTrack | None,
+        candle_open_ms: int,
+        liquidation_share: float,
+    ) -> OpenSpreadView:
+        return OpenSpreadView(
+            direction=plan.direction,
+            z_score=track.z_with(record.frozen, candle_open_ms) if track else math.nan,
+            candles_held=(candle_open_ms - record.signal_ms) / self.candle_ms,
+            frozen=record.frozen,
+            latest=_latest_fit(track, candle_open_ms) if track else None,
+            liquidation_share=liquidation_share,
+            value=track.value_with(record.frozen, candle_open_ms) if track else math.nan,
+            stop_value=record.stop_value if self.settings.entry_stop else None,
+        )
+
+    def fits_book(self, spread_id: str, spec: SpreadSpec | None) -> bool:
+        """Whether the book's row still means the spread that was entered under this id."""
+        record = self._records.get(spread_id)
+        if record is None or record.position.plan is None or spec is None:
+            return False
+        same_legs = (spec.leg_a, spec.leg_b) == (record.leg_a, record.leg_b)
+        same_space = spec.hedge_space == record.position.plan.hedge_space
+        return same_legs and same_space and record.candle_ms in (0, self.candle_ms)
+
     def retire(self, spread_id: str, now_ms: int) -> None:
-        """Leave an open spread that is no longer in the book."""
+        """Leave an open spread that is no longer in the book, or not as it was entered."""
         record = self._records.get(spread_id)
         if record is not None and record.position.state is SpreadState.OPEN:
-            logger.warning("[STRATEGY] %s is not in the book any more; it is closed", spread_id)
+            logger.warning(
+                "[STRATEGY] %s is not in the book as it was entered; it is closed", spread_id
+            )
             self._apply(record, ExitRequested(reason=CloseReason.RELATION_BROKEN, now_ms=now_ms))
 
     def _apply(self, record: SpreadRecord, event: Event) -> None:
@@ -289,27 +362,26 @@ class SpreadDesk:
             logger.error("[SAFETY] %s goes on unsaved: %s", spread_id, error)
         self._records[spread_id] = record
 
-    def _forget(self, spread_id: str) -> None:
-        try:
-            self._store.save(spread_id, None)
-        except StoreError as error:
-            logger.error("[SAFETY] %s is flat but still saved: %s", spread_id, error)
-        self._records.pop(spread_id, None)
-
     def _close(self, before: SpreadRecord, after: SpreadRecord, now_ms: int) -> None:
         spread_id = after.position.spread_id
-        self._forget(spread_id)
+        if self._records.get(spread_id) is None:  # another thread was faster
+            return
         reason = before.position.reason or after.position.reason or CloseReason.EXTERNAL
+        left = Leaving(now_ms, reason, self._exit_z.pop(spread_id, None))
+        position = replace(after.position, plan=before.position.plan)
+        record = replace(after, position=position, left=left)
+        self._keep(record)  # saved until its result is booked
+        self._records.pop(spread_id, None)
+        self._held_at.pop(spread_id, None)
         self._last_exit[spread_id] = (now_ms, reason)
         self._market_exit |= dict.fromkeys((after.leg_a, after.leg_b), now_ms)
-        self._closed.append(
-            ClosedSpread(
-                record=replace(after, position=replace(after.position, plan=before.position.plan)),
-                reason=reason,
-                closed_ms=now_ms,
-                z_at_exit=self._exit_z.pop(spread_id, float("nan")),
-            )
-        )
+        self._closed.append(ClosedSpread(record))
+
+
+def _stop_value(plan: EntryPlan, value: float, scale: float, bands: Bands) -> float:
+    """Spread value at the stop band, as the mean and the deviation stand at the signal."""
+    sign = plan.direction.sign
+    return value - sign * (bands.stop_z + sign * plan.z_at_entry) * scale
 
 
 def _policy(settings: SpreadSettings) -> CoordinatorPolicy:

@@ -70,11 +70,6 @@ def fit_spec(
             f"{markets.leg_a} and {markets.leg_b} move against each other (hedge ratio "
             f"{forward.hedge_ratio:.4g}): both legs would be on the same side of the market"
         )
-    if forward.hedge_ratio <= 0:
-        raise InfeasibleError(
-            f"{markets.leg_a} and {markets.leg_b} have the hedge ratio {forward.hedge_ratio:.4g}: "
-            "with a negative one both legs are on the same side of the market"
-        )
     reversion = half_life(forward.resid)
     if not 0 < reversion < np.inf:
         raise InfeasibleError(

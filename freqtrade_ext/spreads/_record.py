@@ -9,11 +9,28 @@ from typing import Any, Protocol
 from pydantic import TypeAdapter
 
 from freqtrade_ext.errors import IllegalRequest
+from freqtrade_ext.risk import CloseReason
 from freqtrade_ext.spreads._events import LegName
 from freqtrade_ext.spreads._position import SpreadPosition
 from freqtrade_ext.spreads._walk_forward import Coefficients
 
-__all__ = ["MemoryStore", "RecordStore", "SpreadRecord", "record_from_dict", "record_to_dict"]
+__all__ = [
+    "Leaving",
+    "MemoryStore",
+    "RecordStore",
+    "SpreadRecord",
+    "record_from_dict",
+    "record_to_dict",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """How a spread became flat; `z_at_exit` is None where it was not left on a z-score."""
+
+    closed_ms: int
+    reason: CloseReason
+    z_at_exit: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +64,12 @@ class SpreadRecord:
         Orders of ours that Freqtrade has been told to send and has not shown yet, and when (ms).
     trade_ids : mapping
         Freqtrade's trade of each leg.
+    stop_value : float, optional
+        Spread value at which the stop band lay at the signal: what the size was computed for.
+    candle_ms : int
+        Length of a candle at the signal; 0: not known.
+    left : Leaving, optional
+        When and why the spread became flat; it stays saved until its result is booked.
 
     Raises
     ------
@@ -67,6 +90,9 @@ class SpreadRecord:
     filled: Mapping[str, Decimal] = field(default_factory=dict)
     sent: Mapping[str, int] = field(default_factory=dict)
     trade_ids: Mapping[LegName, int] = field(default_factory=dict)
+    stop_value: float | None = None
+    candle_ms: int = 0
+    left: Leaving | None = None
 
     def __post_init__(self) -> None:
         own = {name: getattr(self, name) for name in ("scale", "exit_z", "max_holding", "equity")}

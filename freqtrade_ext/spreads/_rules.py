@@ -56,7 +56,9 @@ class OpenSpreadView:
 
     `z_score` uses the coefficients frozen at entry; `latest` is the newest fit since, if any.
     `liquidation_share` is the largest share of the distance between a leg's entry price and its
-    liquidation price that has been used up (0 at entry, 1 at liquidation).
+    liquidation price that has been used up (0 at entry, 1 at liquidation). `value` is the spread
+    value now, `stop_value` the one at which the stop band lay when the spread was entered: a
+    rolling band moves away from a losing position, the size was computed for the band that stood.
     """
 
     direction: Direction
@@ -65,6 +67,8 @@ class OpenSpreadView:
     frozen: Coefficients
     latest: Coefficients | None
     liquidation_share: float = 0.0
+    value: float = math.nan
+    stop_value: float | None = None
 
 
 def exit_reason(view: OpenSpreadView, bands: Bands, settings: SpreadSettings) -> CloseReason | None:
@@ -75,7 +79,8 @@ def exit_reason(view: OpenSpreadView, bands: Bands, settings: SpreadSettings) ->
     -------
     CloseReason or None
         EMERGENCY_SL near a leg's liquidation; MEAN_REVERSION inside the exit band or beyond zero;
-        SPREAD_STOP at the stop band; RELATION_BROKEN after a failed re-fit; SPREAD_TIME when held
+        SPREAD_STOP at the stop band, the current one or that of the
+        entry; RELATION_BROKEN after a failed re-fit; SPREAD_TIME when held
         too long; None to hold. With a NaN z-score only the liquidation rule applies, because
         its price is the leg's own and current.
     """
@@ -83,6 +88,8 @@ def exit_reason(view: OpenSpreadView, bands: Bands, settings: SpreadSettings) ->
         return CloseReason.EMERGENCY_SL
     if math.isnan(view.z_score):
         return None
+    if _beyond_entry_stop(view):
+        return CloseReason.SPREAD_STOP
     if abs(view.z_score) <= bands.exit_z or view.z_score * view.direction.sign >= 0:
         return CloseReason.MEAN_REVERSION
     if abs(view.z_score) >= bands.stop_z:
@@ -92,6 +99,12 @@ def exit_reason(view: OpenSpreadView, bands: Bands, settings: SpreadSettings) ->
     if view.candles_held >= bands.max_holding:
         return CloseReason.SPREAD_TIME
     return None
+
+
+def _beyond_entry_stop(view: OpenSpreadView) -> bool:
+    if view.stop_value is None or math.isnan(view.value):
+        return False
+    return (view.value - view.stop_value) * view.direction.sign <= 0
 
 
 def _relation_broken(frozen: Coefficients, latest: Coefficients, settings: SpreadSettings) -> bool:

@@ -125,21 +125,35 @@ class SpreadTrack:
 
         NaN when a leg did not trade in that candle or the rolling window is not full.
         """
-        last = int(np.searchsorted(self.observed_ms, time_ms))
-        if last >= len(self.observed_ms) or self.observed_ms[last] != time_ms:
-            return float("nan")
+        row = self.row_at(time_ms)
+        if row is not None and self.fit_at(row) == coefficients:
+            return float(self.z_score[row])  # the column was made with the same coefficients
         formation = self.plan.z_mode == "formation"
-        first = last if formation else last + 1 - self.plan.z_window
-        if first < 0:
+        window = self._values_until(coefficients, time_ms, 1 if formation else self.plan.z_window)
+        if window is None:
             return float("nan")
-        window = (
-            self.dependent[first : last + 1]
-            - coefficients.intercept
-            - coefficients.hedge_ratio * self.regressor[first : last + 1]
-        )
         if formation:
             return float(window[-1] / coefficients.resid_std)
         return float(rolling_z_score(window, self.plan.z_window)[-1])
+
+    def value_with(self, coefficients: Coefficients, time_ms: int) -> float:
+        """Spread value of the candle that opened at `time_ms` with frozen coefficients, or NaN."""
+        window = self._values_until(coefficients, time_ms, 1)
+        return float("nan") if window is None else float(window[-1])
+
+    def _values_until(
+        self, coefficients: Coefficients, time_ms: int, length: int
+    ) -> FloatArray | None:
+        """Return the last `length` spread values up to a candle in which both legs traded."""
+        last = int(np.searchsorted(self.observed_ms, time_ms))
+        if last >= len(self.observed_ms) or self.observed_ms[last] != time_ms:
+            return None
+        first = last + 1 - length
+        if first < 0:
+            return None
+        dependent, regressor = self.dependent[first : last + 1], self.regressor[first : last + 1]
+        values: FloatArray = dependent - coefficients.intercept
+        return values - coefficients.hedge_ratio * regressor
 
 
 def track_spread(

@@ -26,6 +26,14 @@ class Wallets:
 
     def __init__(self, total: float = 10_000.0) -> None:
         self.total = total
+        self.positions: dict[str, Any] = {}
+        self.updates = 0
+
+    def update(self) -> None:
+        self.updates += 1
+
+    def get_all_positions(self) -> dict[str, Any]:
+        return self.positions
 
     def get_total_stake_amount(self) -> float:
         return self.total

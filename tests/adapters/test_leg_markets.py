@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freqtrade_ext.adapters._leg_markets import LegMarkets
+from freqtrade_ext.errors import ConfigError
 from freqtrade_ext.spreads import to_quantity
 
 from .doubles import BTC, ETH, HOUR_MS, START, START_MS, Provider, market
@@ -117,6 +118,12 @@ def test_the_tightest_of_the_upper_limits_binds():
 def test_the_step_is_the_precision_of_the_market():
     limits = markets_of(market(step=0.1, amount_min=0.1)).limits(ETH, 10.0)
     assert limits.lot == to_quantity("0.1")
+
+
+def test_contracts_of_another_size_are_refused():
+    """Quantities would be wrong by that factor."""
+    with pytest.raises(ConfigError, match="ETH/USDT:USDT: a contract is 10"):
+        markets_of(market() | {"contractSize": 10.0})
 
 
 def test_a_market_that_is_not_listed_is_left_out():

@@ -145,12 +145,28 @@ def test_both_legs_are_confirmed_once_as_wanted(stage):
     assert stage.stake(LegName.A) == 0.0
 
 
-@pytest.mark.parametrize("lots", [-3, 3])
+def test_a_leg_whose_partner_was_refused_is_not_sent(stage):
+    """Freqtrade asked for leg A, something went wrong there, and it goes on to leg B."""
+    assert stage.stake(LegName.A) > 0
+    assert stage.stake(LegName.B) == 0.0
+    assert not stage.confirm(LegName.B)
+    assert stage.stake(LegName.A) > 0  # a live bot asks again in its next loop
+
+
+def test_a_leg_whose_partner_has_a_trade_is_sent(stage):
+    assert stage.stake(LegName.A) > 0
+    assert stage.confirm(LegName.A)
+    stage.fill(LegName.A, share=0.0)
+    assert stage.stake(LegName.B) > 0
+    assert stage.confirm(LegName.B)
+
+
+@pytest.mark.parametrize("lots", [-1, -3, 1, 3])
 def test_another_quantity_is_refused(stage, lots, caplog):
     stage.stake(LegName.A)
     assert not stage.confirm(LegName.A, stage.wanted(LegName.A) + lots * 0.001)
     assert "Freqtrade would order" in caplog.text
-    assert stage.confirm(LegName.A, stage.wanted(LegName.A) + 0.0005)
+    assert stage.confirm(LegName.A, stage.wanted(LegName.A) + 0.0004)
 
 
 def test_the_wrong_side_is_refused(stage):
@@ -266,6 +282,65 @@ def test_a_market_that_is_to_be_delisted_is_not_entered_live(tmp_path, database)
     assert stage.stake(LegName.A) == 0.0
     stage.strategy.dp.delisted.clear()
     assert stage.stake(LegName.A) > 0.0
+
+
+@pytest.mark.parametrize("leg", list(LegName))
+def test_a_market_that_is_held_on_the_exchange_is_not_entered_live(tmp_path, database, leg):
+    """Freqtrade takes a lost answer for a refusal; the position is there all the same."""
+    Trade.use_db = True
+    stage = Stage(tmp_path, mode=RunMode.DRY_RUN)
+    stage.strategy.wallets.positions[MARKETS[leg]] = object()
+    assert stage.stake(LegName.A) == 0.0
+    stage.strategy.wallets.positions.clear()
+    assert stage.stake(LegName.A) > 0.0
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_an_order_that_was_lost_is_looked_for_on_the_exchange(tmp_path, database, held, caplog):
+    Trade.use_db = True
+    stage = Stage(tmp_path, mode=RunMode.DRY_RUN)
+    stage.stake(LegName.A)
+    stage.confirm(LegName.A)
+    if held:
+        stage.strategy.wallets.positions[ETH] = object()
+    stage.broker.loop(stage.now_ms + 2_000)
+    assert stage.strategy.wallets.updates == 1
+    assert ("shows a position: close it by hand" in caplog.text) is held
+
+
+def test_a_live_spread_survives_a_restart(tmp_path, database):
+    Trade.use_db = True
+    stage = Stage(tmp_path, mode=RunMode.DRY_RUN)
+    stage.stake(LegName.A)
+    stage.confirm(LegName.A)
+    again = stage.strategy._new_broker()
+    assert dict(again.desk.records) == dict(stage.broker.desk.records)
+
+
+def test_what_fails_for_one_spread_does_not_stop_the_loop(stage, monkeypatch, caplog):
+    stage.enter()
+    stage.close(LegName.A, side="stoploss")
+    monkeypatch.setattr(stage.trades[LegName.B], "orders", None)
+    stage.loop()
+    assert "SpreadBroker._observe failed" in caplog.text
+
+
+def test_an_error_of_the_review_does_not_hold_back_an_exit(stage, monkeypatch, caplog):
+    """Leg A was told to leave; then the rules break: leg B must leave all the same."""
+    closing(stage)
+    monkeypatch.setattr(stage.broker.desk, "review", None)
+    assert stage.exit_reason(LegName.B) is not None
+    assert "SpreadBroker._review failed" in caplog.text
+
+
+def test_a_result_is_booked_before_its_record_is_forgotten(stage, monkeypatch):
+    """A crash in between must find the record, not nothing."""
+    order = []
+    monkeypatch.setattr(stage.broker.results, "book", lambda spread: order.append("book"))
+    monkeypatch.setattr(stage.broker.desk, "forget", lambda spread: order.append("forget"))
+    monkeypatch.setattr(stage.broker.desk, "take_closed", lambda: ["a spread"])
+    stage.loop()
+    assert order == ["book", "forget"]
 
 
 def test_a_refusal_is_said_once_a_candle(stage, caplog):

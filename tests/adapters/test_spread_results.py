@@ -1,14 +1,15 @@
 """Profit and loss of closed spreads."""
 
 import logging
-import math
 
 import pytest
 from freqtrade.persistence import LocalTrade, Trade
 
 from freqtrade_ext.adapters._spread_results import SpreadResults
+from freqtrade_ext.errors import StoreError
 from freqtrade_ext.risk import CloseReason
-from freqtrade_ext.spreads import ClosedSpread, LegName, MemoryStore
+from freqtrade_ext.spreads import ClosedSpread, Leaving, LegName, MemoryStore
+from freqtrade_ext.spreads._record import Leaving
 
 from .doubles import BTC, ETH, START_MS, add_order, entered, left, record_of, trade_of
 
@@ -40,13 +41,15 @@ def books(backtest_books):
 
 
 def closed(**more):
-    record = record_of(trade_ids={LegName.A: 11, LegName.B: 12}, **more)
-    return ClosedSpread(record, CloseReason.MEAN_REVERSION, START_MS + 5, -0.3)
+    fields = {"trade_ids": {LegName.A: 11, LegName.B: 12}}
+    fields |= {"left": Leaving(START_MS + 5, CloseReason.MEAN_REVERSION, -0.3)}
+    return ClosedSpread(record_of(**(fields | more)))
 
 
 def book(*spreads, store=None):
     results = SpreadResults(store or Store())
-    results.book(spreads)
+    for spread in spreads:
+        results.book(spread)
     return results
 
 
@@ -115,7 +118,7 @@ def test_the_result_tells_the_spread_from_signal_to_exit(books):
 
 
 def test_an_exit_without_a_z_score_is_null(books):
-    spread = ClosedSpread(closed().record, CloseReason.PARTNER_CLOSED, 5, math.nan)
+    spread = closed(left=Leaving(5, CloseReason.PARTNER_CLOSED, None))
     assert result_of(spread)["z_at_exit"] is None
 
 
@@ -152,21 +155,39 @@ def test_a_closed_spread_is_one_line_in_the_log(books, caplog):
     )
 
 
-@pytest.mark.parametrize("trade_ids", [{}, {LegName.A: 11}, {LegName.A: 11, LegName.B: 99}])
-def test_a_spread_with_one_leg_only_is_not_a_result(books, trade_ids, caplog):
-    record = record_of(trade_ids=trade_ids)
+@pytest.mark.parametrize("trade_ids", [{LegName.A: 11}, {LegName.A: 11, LegName.B: 99}])
+def test_a_spread_with_one_leg_only_costs_what_it_cost(books, trade_ids, caplog):
+    """An orphan that was closed is a loss like any other; it says nothing about the promise."""
+    result = result_of(closed(trade_ids=trade_ids))
+    assert result["net"] == pytest.approx(books[0].close_profit_abs)
+    assert result["notional"] == pytest.approx(200.0)
+    assert result["realised_share"] is None
+    assert "ETH-BTC had one leg only" in caplog.text
+
+
+@pytest.mark.parametrize("trade_ids", [{}, {LegName.A: 98, LegName.B: 99}])
+def test_a_spread_without_a_trade_is_not_a_result(books, trade_ids):
     store = Store()
-    results = book(ClosedSpread(record, CloseReason.ORPHAN_LEG, 5, 0.0), store=store)
+    results = book(closed(trade_ids=trade_ids), store=store)
     assert store.kept == []
-    assert results.history.returns == ()
-    assert "ended with one leg only (ORPHAN_LEG)" in caplog.text
+    assert list(results.history.returns) == []
+
+
+def test_a_result_that_cannot_be_saved_still_counts_in_this_run(books, caplog):
+    class Full(Store):
+        def add_result(self, spread_id, result):
+            raise StoreError("disk full")
+
+    results = book(closed(), store=Full())
+    assert len(results.history.returns) == 1
+    assert "the result of ETH-BTC is lost: disk full" in caplog.text
 
 
 def test_the_history_holds_net_returns_and_realised_shares(books):
     history = book(closed(), closed(exit_z=2.5)).history
     net = GROSS - FEES + FUNDING
-    assert history.returns == pytest.approx((net / 350, net / 350))
-    assert history.realised_shares == pytest.approx((GROSS / 200 / 0.02,))
+    assert list(history.returns) == pytest.approx([net / 350, net / 350])
+    assert list(history.realised_shares) == pytest.approx([GROSS / 200 / 0.02])
 
 
 def test_the_history_continues_over_a_restart(books):
@@ -174,13 +195,13 @@ def test_the_history_continues_over_a_restart(books):
     first = book(closed(), store=store)
     again = SpreadResults(store)
     assert again.history == first.history
-    again.book([closed()])
+    again.book(closed())
     assert len(again.history.returns) == 2
     assert len(store.kept) == 2
 
 
 def test_nothing_closed_is_nothing_booked(backtest_books):
-    assert book().history.returns == ()
+    assert list(book().history.returns) == []
 
 
 def test_a_live_bots_trades_come_from_its_database(database):

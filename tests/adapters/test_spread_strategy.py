@@ -2,11 +2,13 @@
 
 import inspect
 import pickle
+import sys
 from datetime import timedelta
 from types import SimpleNamespace
 
 import cloudpickle
 import pytest
+from freqtrade.optimize.backtest_caching import get_strategy_run_id
 from freqtrade.enums import RunMode
 from freqtrade.exceptions import ConfigurationError, OperationalException
 from freqtrade.strategy import IStrategy
@@ -299,6 +301,33 @@ def test_a_holding_time_of_the_book_is_scaled_too(tmp_path, monkeypatch):
     assert strategy._bands()["ETH-BTC"].longest(100.0) == 10.0
 
 
+@pytest.mark.parametrize("hours", [0.5, 1.5])
+def test_a_refit_between_candles_stops_the_start(tmp_path, hours):
+    write_book(tmp_path)
+    with pytest.raises(OperationalException, match=r"refit_every_hours: .* whole number of 1h"):
+        Shim(config_of(tmp_path, refit_every_hours=hours))
+
+
+@pytest.mark.parametrize(("scale", "value"), [("entry", 3.0), ("exit", 6.0), ("stop", 2.0)])
+def test_parameters_that_push_bands_past_each_other_stop_the_start(
+    strategy, monkeypatch, scale, value
+):
+    monkeypatch.setattr(getattr(strategy, f"{scale}_scale"), "value", value)
+    with pytest.raises(OperationalException, match="ETH-BTC: with the strategy's parameters"):
+        strategy.bot_start()
+
+
+def test_a_changed_book_is_another_backtest(tmp_path):
+    """Freqtrade reuses a result when configuration and strategy file are the same."""
+    runs = []
+    for bands in (spec_of(), spec_of(), spec_of(z_score_threshold=2.5)):
+        write_book(tmp_path, bands)
+        strategy = strategy_of(tmp_path)
+        strategy.__file__ = __file__
+        runs.append(get_strategy_run_id(strategy))
+    assert runs[0] == runs[1] != runs[2]
+
+
 # Frames
 
 
@@ -349,6 +378,12 @@ def test_hyperopt_can_send_the_strategy_to_another_process(strategy):
     strategy.bot_start()
     analysed(strategy, ETH)
     analysed(strategy, BTC)
-    copy = pickle.loads(cloudpickle.dumps(strategy))
+    module = sys.modules[SpreadStrategy.__module__]
+    cloudpickle.register_pickle_by_value(module)  # as hyperopt does with a strategy's bases
+    try:
+        copy = pickle.loads(cloudpickle.dumps(strategy))
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
     copy.bot_loop_start(NOW)
+    assert copy._books_are_read
     assert copy._view.board(copy._bands()) == strategy._view.board(strategy._bands())

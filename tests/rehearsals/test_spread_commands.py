@@ -2,7 +2,8 @@
 
 One market and one download serve the whole module; every command is a process of its own, as a
 user starts it. Planted bugs that these tests have caught: an exit on one leg only, legs sized by
-notional instead of by hedge ratio, scales that hyperopt cannot reach, a track that sees the future.
+notional instead of by hedge ratio, an entry band that hyperopt cannot move, a fit that sees the
+future, an error at the start that ends with exit code 0.
 """
 
 import json
@@ -241,7 +242,7 @@ def test_a_book_of_another_timeframe_stops_the_bot_with_one_line(stage):
     forbid_orders(stage, since)
 
 
-def test_hyperopt_moves_the_bands(stage):
+def test_hyperopt_moves_the_bands(stage, tracks):
     answer = freqtrade(
         stage, "hyperopt", "--epochs", "3", "--spaces", "buy", "sell", "-j", "1",
         "--hyperopt-loss", "SharpeHyperOptLoss", "--min-trades", "1", "--random-state", "7",
@@ -256,6 +257,11 @@ def test_hyperopt_moves_the_bands(stage):
     assert len({epoch["results_metrics"]["total_trades"] for epoch in epochs}) > 1
     for epoch in epochs:  # a new backtest starts flat: no leg is left of the one before
         tags = [EntryTag.parse(trade["enter_tag"]) for trade in epoch["results_metrics"]["trades"]]
+        level = OPTIONS.entry_z * epoch["params_dict"]["entry_scale"]
+        for tag, trade in zip(tags, epoch["results_metrics"]["trades"], strict=True):
+            track = tracks[tag.spread_id]
+            z_score = track.z_score[track.row_at(trade["open_timestamp"] - MINUTE_MS)]
+            assert abs(z_score) >= level * (1 - 1e-9)
         legs = [tag.leg for tag in tags if tag]
         assert legs.count(LegName.A) == legs.count(LegName.B) == len(tags) / 2
 

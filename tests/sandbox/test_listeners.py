@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from freqtrade_ext.errors import ConfigError
-from freqtrade_ext.sandbox._listeners import Connections, bind
+from freqtrade_ext.sandbox._listeners import Connections, bind, http_server
 from freqtrade_ext.sandbox._proxy import Proxy
 
 
@@ -78,6 +78,12 @@ class TestConnections:
 
     def test_an_unknown_one_is_nothing_to_do(self):
         Connections().drop(("127.0.0.1", 1, 80))
+
+
+def test_an_idle_connection_outlives_every_pause_of_a_bot():
+    """Once a request met the end of 5 idle seconds: a reset that no fault had ordered."""
+    server = http_server(app=None, connections=Connections(), tls=None)
+    assert server.config.timeout_keep_alive >= 600
 
 
 def test_a_proxy_whose_upstream_is_gone_closes_the_connection():

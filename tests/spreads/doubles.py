@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from freqtrade_ext.errors import StoreError
 from freqtrade_ext.settings import EdgeSettings, SizingSettings, SpreadSettings
 from freqtrade_ext.spreads import (
     Bands,
@@ -251,7 +252,7 @@ class FakeStore:
     def save(self, spread_id: str, record: Mapping[str, Any] | None) -> None:
         """Write or remove one record, as JSON that every reader accepts."""
         if self.fails:
-            raise OSError("the disk is full")
+            raise StoreError("the disk is full")
         self.saves += 1
         if record is None:
             self.texts.pop(spread_id, None)

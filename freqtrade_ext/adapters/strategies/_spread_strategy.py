@@ -2,7 +2,9 @@
 
 import logging
 import math
+from collections.abc import Mapping
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,6 +13,7 @@ from freqtrade.exchange import timeframe_to_msecs
 from freqtrade.strategy import DecimalParameter, IStrategy
 from pandas import DataFrame
 
+from freqtrade_ext import __version__
 from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._candles import epoch_ms
 from freqtrade_ext.adapters._funding_check import funding_gaps
@@ -71,6 +74,10 @@ class SpreadStrategy(IStrategy):
         except ConfigError as error:
             # Not ConfigurationError: Freqtrade answers that one with exit code 0.
             raise OperationalException(str(error)) from error
+        # Freqtrade reuses a backtest when configuration and strategy file are the same; ours also
+        # depends on the book and on this package.
+        book_bytes = (Path(config["user_data_dir"]) / self._ext.book).read_bytes()
+        self.config["ext_fingerprint"] = sha256(__version__.encode() + book_bytes).hexdigest()
         self.startup_candle_count = self._view.startup_candles
         self._markets = LegMarkets()
         self._broker: SpreadBroker | None = None
@@ -96,8 +103,12 @@ class SpreadStrategy(IStrategy):
 
     def bot_start(self, **kwargs: Any) -> None:
         """Read limits and fees once, and continue the spreads of an earlier run."""
-        leverage = self._ext.sizing.leverage
-        self._markets.read(self.dp, self._view.markets, self.config, leverage)
+        try:
+            _check_bands(self._view, self._bands())
+            leverage = self._ext.sizing.leverage
+            self._markets.read(self.dp, self._view.markets, self.config, leverage)
+        except ConfigError as error:
+            raise OperationalException(str(error)) from error
         self._view.keep_listed(set(self._markets.known))
         self._broker = self._new_broker()
         if self.dp.runmode.value == "backtest" and self.config["trading_mode"] == "futures":
@@ -273,8 +284,28 @@ def _load_view(path: Path, settings: Any, timeframe: str) -> SpreadView:
             f"{path}: timeframe: the spreads were fitted on {book.timeframe!r} candles, the bot "
             f"runs on {timeframe!r}; fit them again or change one of the two"
         )
+    candle_ms = timeframe_to_msecs(timeframe)
+    refit_ms = settings.refit_every_hours * 3_600_000
+    if refit_ms < candle_ms or refit_ms % candle_ms:
+        raise ConfigError(
+            f"ext.spreads.refit_every_hours: {settings.refit_every_hours} must be a whole number "
+            f"of {timeframe} candles"
+        )
     specs = {spec.spread_id: spec for spec in book.spreads}
-    return SpreadView(specs, settings, timeframe_to_msecs(timeframe))
+    return SpreadView(specs, settings, candle_ms)
+
+
+def _check_bands(view: SpreadView, bands: Mapping[str, Bands]) -> None:
+    """Refuse bands that hyperopt's factors have pushed past each other or out of reach."""
+    for spread_id, band in bands.items():
+        reach = math.sqrt(view.specs[spread_id].mean_reversion_window - 1)
+        if not band.exit_z < band.entry_z < band.stop_z < reach:
+            raise ConfigError(
+                f"{spread_id}: with the strategy's parameters the bands are exit {band.exit_z:g}, "
+                f"entry {band.entry_z:g}, stop {band.stop_z:g}; they must rise, and the stop must "
+                f"be below {reach:.1f}, the largest z-score of its window: change entry_scale, "
+                "exit_scale or stop_scale in the strategy's parameter file"
+            )
 
 
 def _first_traded_ms(frame: DataFrame, startup: int) -> float:
