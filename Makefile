@@ -4,16 +4,20 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 WORKERS ?= 2
+# What is shown of pip's output: a sign of life for every tenth package, and its last step.
+PROGRESS = '/^Collecting/ && ++n % 10 == 0 {print "  " n " packages"; fflush()} /^Installing collected/ {print "  unpacking them"; fflush()}'
 
 .PHONY: install test lint types check-imports bench demo fuzz soak clean
 
 install: $(READY)
 
 $(READY): pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade-strategy only-if-needed -c constraints.txt -e ".[dev]"
-	touch $(READY)
+	@echo "installing into $(VENV), a few minutes on the first run"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv $(VENV)
+	@rm -f $(READY)
+	@{ $(BIN)/python -m pip install --progress-bar off --disable-pip-version-check --upgrade-strategy only-if-needed -c constraints.txt -e ".[dev]" && touch $(READY); } | awk $(PROGRESS)
+	@test -f $(READY)
 
 lint: $(READY)
 	$(BIN)/ruff check .

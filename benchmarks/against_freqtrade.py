@@ -15,7 +15,11 @@ from pathlib import Path
 import freqtrade
 
 from benchmarks._timing import side_by_side, spread
-from freqtrade_ext.adapters.market_data import load_bot_configuration, load_leg_candles
+from freqtrade_ext.adapters.market_data import (
+    last_backtest,
+    load_bot_configuration,
+    load_leg_candles,
+)
 from freqtrade_ext.cli._bot_process import run_freqtrade
 from freqtrade_ext.cli._demo_stage import SHIM
 from freqtrade_ext.sandbox.market import SyntheticMarket, SyntheticSpec
@@ -23,7 +27,9 @@ from freqtrade_ext.sandbox.rehearsal import Rehearsal, current_minute
 from freqtrade_ext.spreads import FittedMarkets, SpreadBook, fit_spec, save_book
 
 DAYS = 300
-RUNS = 5
+# So that both strategies make about as many trades, whose cost is Freqtrade's own.
+HALF_LIFE_HOURS = 24.0
+RUNS = 3
 
 
 def main() -> None:
@@ -34,6 +40,8 @@ def main() -> None:
             lambda: backtesting(folder, "SampleStrategy"),
             runs=RUNS,
         )
+        counts = {name: trades(folder, name) for name in ("SpreadArbitrage", "SampleStrategy")}
+        print(f"trades: {counts}")
         print(f"backtest, 10 markets, {DAYS} days of 1h, peer: Freqtrade's SampleStrategy")
         print(f"  wall ratio {spread(backtest.ratios('wall'))}, bound 1.5")
         print(f"  processor ratio {spread(backtest.ratios('cpu'))}")
@@ -51,6 +59,14 @@ def backtesting(folder: Path, strategy: str) -> None:
     """Run one backtest."""
     arguments = ["backtesting", "-c", str(folder / "config.json"), "--strategy", strategy]
     run_freqtrade([*arguments, "--cache", "none", "--export", "none"], folder / "freqtrade.log")
+
+
+def trades(folder: Path, strategy: str) -> int:
+    """Count the trades that a strategy's backtest makes."""
+    log = folder / f"{strategy}.log"
+    arguments = ["backtesting", "-c", str(folder / "config.json"), "--strategy", strategy]
+    run_freqtrade([*arguments, "--cache", "none"], log)
+    return int(last_backtest(folder / "backtest_results")["total_trades"])
 
 
 def start(folder: Path, strategy: str) -> None:
@@ -81,7 +97,7 @@ def stage() -> Iterator[Path]:
             groups=5,
             markets_per_group=2,
             extra_markets=0,
-            half_life_minutes=12 * 60.0,
+            half_life_minutes=HALF_LIFE_HOURS * 60.0,
             history_minutes=DAYS * 1_440,
             horizon_minutes=1_440,
         )

@@ -11,6 +11,7 @@ from freqtrade_ext.adapters.market_data import last_backtest
 __all__ = ["Decision", "Parity", "backtest_decisions", "compare", "live_decisions"]
 
 MINUTE_MS = 60_000
+UNDECIDED = frozenset({"force_exit", "PARTNER_CLOSED", "EXTERNAL"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -26,11 +27,17 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """Decisions that both made, and those that only one of them made."""
+    """
+    Decisions that both made, and those that only one of them made.
+
+    `undecided_live` and `undecided_backtest` count what was left out because nobody decided it.
+    """
 
     same: tuple[Decision, ...]
     only_live: tuple[Decision, ...]
     only_backtest: tuple[Decision, ...]
+    undecided_live: int = 0
+    undecided_backtest: int = 0
 
     @property
     def holds(self) -> bool:
@@ -73,24 +80,30 @@ def compare(
     """
     Compare decisions on spreads that were entered and left in [since_ms, until_ms).
 
-    Spreads that a person or the end of the run closed are left out: nobody decided them.
+    Spreads that a person or the end of the run closed are counted and left out: nobody decided
+    them.
     """
 
     def inside(decisions: list[Decision]) -> set[Decision]:
         return {
             decision
             for decision in decisions
-            if since_ms <= decision.entry_ms
-            and decision.exit_ms < until_ms
-            and decision.reason not in {"force_exit", "PARTNER_CLOSED", "EXTERNAL"}
+            if since_ms <= decision.entry_ms and decision.exit_ms < until_ms
         }
 
-    seen_live, seen_backtest = inside(live), inside(backtest)
+    all_live, all_backtest = inside(live), inside(backtest)
+    seen_live, seen_backtest = _decided(all_live), _decided(all_backtest)
     return Parity(
         same=tuple(sorted(seen_live & seen_backtest)),
         only_live=tuple(sorted(seen_live - seen_backtest)),
         only_backtest=tuple(sorted(seen_backtest - seen_live)),
+        undecided_live=len(all_live - seen_live),
+        undecided_backtest=len(all_backtest - seen_backtest),
     )
+
+
+def _decided(decisions: set[Decision]) -> set[Decision]:
+    return {decision for decision in decisions if decision.reason not in UNDECIDED}
 
 
 def describe(decision: Decision) -> dict[str, Any]:

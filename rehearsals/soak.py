@@ -17,7 +17,14 @@ from freqtrade_ext.cli._bot_process import BotProcess, run_freqtrade
 from freqtrade_ext.cli._demo_stage import Stage, StageOptions
 from freqtrade_ext.sandbox import AuditReport, audit
 from freqtrade_ext.sandbox.server import wall_clock
-from rehearsals.parity import Parity, backtest_decisions, compare, describe, live_decisions
+from rehearsals.parity import (
+    UNDECIDED,
+    Parity,
+    backtest_decisions,
+    compare,
+    describe,
+    live_decisions,
+)
 
 LOOP_WARNING = re.compile(r"took .* which is.*25%|more than 25%|25% of the timeframe")
 TROUBLE = re.compile(r" - (WARNING|ERROR|CRITICAL) - |Traceback")
@@ -106,7 +113,9 @@ def judge(stage: Stage, report: AuditReport, parity: Parity) -> bool:
     click.echo(f"spreads closed {len(live_decisions(stage.database))}, loop warnings {len(slow)}")
     click.echo(
         f"parity: {len(parity.same)} decisions the same, {len(parity.only_live)} only live, "
-        f"{len(parity.only_backtest)} only in the backtest"
+        f"{len(parity.only_backtest)} only in the backtest; left out because nobody decided them "
+        f"({', '.join(sorted(UNDECIDED))}): {parity.undecided_live} live, "
+        f"{parity.undecided_backtest} in the backtest"
     )
     for name, decisions in (("live", parity.only_live), ("backtest", parity.only_backtest)):
         for decision in decisions:

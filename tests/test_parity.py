@@ -49,6 +49,22 @@ def test_spreads_that_nobody_decided_to_close_are_left_out() -> None:
     ended = [decision(5, 9, "force_exit")]
     parity = compare(forced, ended, since_ms=0, until_ms=10 * MINUTE)
     assert (parity.only_live, parity.only_backtest) == ((), ())
+    assert (parity.undecided_live, parity.undecided_backtest) == (2, 1)
+    assert not parity.holds
+
+
+def test_only_what_the_session_saw_counts_as_left_out() -> None:
+    live = [decision(1, 3, "EXTERNAL"), decision(5, 12, "EXTERNAL"), decision(5, 7)]
+    parity = compare(live, [decision(5, 7)], since_ms=4 * MINUTE, until_ms=10 * MINUTE)
+    assert (parity.undecided_live, parity.undecided_backtest) == (0, 0)
+    assert parity.holds
+
+
+def test_what_was_left_out_does_not_spoil_parity() -> None:
+    live = [decision(5, 7), decision(6, 8, "PARTNER_CLOSED")]
+    parity = compare(live, [decision(5, 7)], since_ms=0, until_ms=10 * MINUTE)
+    assert parity.holds
+    assert (parity.undecided_live, parity.undecided_backtest) == (1, 0)
 
 
 def test_live_decisions_are_read_from_the_bots_database(tmp_path: Path) -> None:

@@ -55,11 +55,11 @@ class SpreadResults:
 
 
 def _trades(spread: ClosedSpread) -> dict[LegName, Any]:
-    """Find the closed trades of the legs; the newest are last."""
+    """Find the closed trades of the legs that had fills; the newest are last."""
     wanted = {trade_id: leg for leg, trade_id in spread.record.trade_ids.items()}
     found: dict[LegName, Any] = {}
     for trade in reversed(list(Trade.get_trades_proxy(is_open=False))):
-        if trade.id in wanted:
+        if trade.id in wanted and _filled_orders(trade):
             found[wanted[trade.id]] = trade
             if len(found) == len(wanted):
                 break

@@ -20,6 +20,7 @@ from freqtrade_ext.errors import VenueError
 __all__ = ["BotProcess", "api_server_section", "run_freqtrade"]
 
 _STOP_SECONDS = 40.0
+_COMMAND_SECONDS = 180.0
 _CALL_SECONDS = 60.0  # /forceexit of many trades talks to the exchange for each
 
 
@@ -38,25 +39,43 @@ def api_server_section() -> dict[str, Any]:
     }
 
 
-def run_freqtrade(arguments: list[str], log: Path) -> None:
+def run_freqtrade(arguments: list[str], log: Path, timeout: float = _COMMAND_SECONDS) -> None:
     """
     Run a Freqtrade command to its end, its output in a file.
+
+    Parameters
+    ----------
+    arguments : list of str
+        The command and its arguments.
+    log : Path
+        The output is appended to it.
+    timeout : float
+        Longest time, seconds; the command is ended after it.
 
     Raises
     ------
     VenueError
-        If it fails, with the end of its output.
+        If it fails or takes too long, with the end of its output.
     """
     with log.open("ab") as output:
-        finished = subprocess.run(  # noqa: S603 - our own interpreter and arguments
-            [sys.executable, "-m", "freqtrade", *arguments],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
+        try:
+            finished = subprocess.run(  # noqa: S603 - our own interpreter and arguments
+                [sys.executable, "-m", "freqtrade", *arguments],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+                timeout=timeout,
+            )
+        except subprocess.TimeoutExpired:
+            text = f"freqtrade {arguments[0]} was ended after {timeout:g} s:\n{_tail(log)}"
+            raise VenueError(text) from None
     if finished.returncode:
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-        raise VenueError(f"freqtrade {arguments[0]} failed ({finished.returncode}):\n{tail}")
+        text = f"freqtrade {arguments[0]} failed ({finished.returncode}):\n{_tail(log)}"
+        raise VenueError(text)
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])
 
 
 class BotProcess:
@@ -126,8 +145,7 @@ class BotProcess:
     def check_alive(self) -> None:
         """Raise VenueError with the end of the log if the bot has ended by itself."""
         if self._process is not None and self._process.poll() is not None:
-            tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
-            raise VenueError(f"the bot ended with {self._process.returncode}:\n{tail}")
+            raise VenueError(f"the bot ended with {self._process.returncode}:\n{_tail(self._log)}")
 
     def wait_until_running(self, seconds: float) -> None:
         """Wait for the REST API to say that the bot runs."""

@@ -4,6 +4,7 @@ import json
 import signal
 import threading
 from pathlib import Path
+from typing import Any
 
 import click
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ __all__ = ["sandbox"]
 
 HTTP_PORT = 8765
 PROXY_PORT = 8766
+DATABASE = "trades.sqlite"
 
 
 @click.command()
@@ -56,7 +58,8 @@ PROXY_PORT = 8766
 @click.option(
     "--write-config",
     type=click.Path(path_type=Path),
-    help="Write a Freqtrade configuration that leads here (and no further).",
+    help="Write a Freqtrade configuration that leads here (and no further): live mode, with a data "
+    "folder and a database of its own beside the file.",
 )
 @click.option(
     "--way",
@@ -106,6 +109,7 @@ def sandbox(
         curl http://127.0.0.1:8765/sandbox/audit
         curl http://127.0.0.1:8765/sandbox/state
     """
+    home = None if write_config is None else _home_beside(write_config)
     if datadir is None:
         market = _synthetic(seed, groups, markets_per_group, half_life, history_days)
     else:
@@ -119,10 +123,11 @@ def sandbox(
         click.echo(
             f"markets   {len(market.instruments)}: {', '.join(rehearsal.market_names[:6])} …"
         )
-        if write_config is not None:
+        if write_config is not None and home is not None:
             section = rehearsal.exchange_section("http" if way == "http" else "proxy")
-            write_config.write_text(json.dumps({"exchange": section}, indent=4) + "\n")
+            _write_config(write_config, home, section)
             click.echo(f"config    {write_config} (freqtrade … -c config.json -c {write_config})")
+            click.echo(f"database  {home / DATABASE}")
         click.echo("Ctrl-C ends it.")
         _wait_for_signal()
 
@@ -143,6 +148,32 @@ def _synthetic(
         lines = [f"{problem['loc']}: {problem['msg']}" for problem in error.errors()]
         raise ConfigError("synthetic market: " + "; ".join(lines)) from None
     return SyntheticMarket(spec)
+
+
+def _home_beside(config: Path) -> Path:
+    """Folder of the play bot, named after its configuration file."""
+    home = config.resolve().with_suffix("")
+    if not config.suffix:
+        raise ConfigError(
+            f"--write-config {config}: the name needs an ending, such as {config}.json"
+        )
+    if home.exists() and not home.is_dir():
+        raise ConfigError(
+            f"--write-config {config}: {home} must be a folder, for data and database"
+        )
+    return home
+
+
+def _write_config(path: Path, home: Path, exchange: dict[str, Any]) -> None:
+    """Write a live bot's configuration whose trades reach no other bot's database."""
+    home.mkdir(parents=True, exist_ok=True)
+    config = {
+        "dry_run": False,
+        "user_data_dir": str(home),
+        "db_url": f"sqlite:///{home / DATABASE}",
+        "exchange": exchange,
+    }
+    path.write_text(json.dumps(config, indent=4) + "\n", encoding="utf-8")
 
 
 def _wait_for_signal() -> None:

@@ -57,6 +57,7 @@ from freqtrade_ext.spreads._position import (
     to_dict,
 )
 from freqtrade_ext.spreads._record import (
+    Leaving,
     MemoryStore,
     RecordStore,
     SpreadRecord,

@@ -96,6 +96,7 @@ class SpreadRecord:
 
     def __post_init__(self) -> None:
         own = {name: getattr(self, name) for name in ("scale", "exit_z", "max_holding", "equity")}
+        own["stop_value"] = 0.0 if self.stop_value is None else self.stop_value
         for name, value in (own | asdict(self.frozen)).items():
             if not math.isfinite(value):
                 raise IllegalRequest(

@@ -78,11 +78,11 @@ def exit_reason(view: OpenSpreadView, bands: Bands, settings: SpreadSettings) ->
     Returns
     -------
     CloseReason or None
-        EMERGENCY_SL near a leg's liquidation; MEAN_REVERSION inside the exit band or beyond zero;
-        SPREAD_STOP at the stop band, the current one or that of the
-        entry; RELATION_BROKEN after a failed re-fit; SPREAD_TIME when held
-        too long; None to hold. With a NaN z-score only the liquidation rule applies, because
-        its price is the leg's own and current.
+        EMERGENCY_SL near a leg's liquidation; SPREAD_STOP where the stop band lay at the entry;
+        MEAN_REVERSION inside the exit band or beyond zero; SPREAD_STOP at the current stop band;
+        RELATION_BROKEN after a failed re-fit; SPREAD_TIME when held too long; None to hold. With
+        a NaN z-score only the liquidation rule applies, because its price is the leg's own and
+        current.
     """
     if view.liquidation_share >= settings.liquidation_guard:
         return CloseReason.EMERGENCY_SL

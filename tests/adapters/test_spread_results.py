@@ -9,7 +9,6 @@ from freqtrade_ext.adapters._spread_results import SpreadResults
 from freqtrade_ext.errors import StoreError
 from freqtrade_ext.risk import CloseReason
 from freqtrade_ext.spreads import ClosedSpread, Leaving, LegName, MemoryStore
-from freqtrade_ext.spreads._record import Leaving
 
 from .doubles import BTC, ETH, START_MS, add_order, entered, left, record_of, trade_of
 
@@ -169,6 +168,18 @@ def test_a_spread_with_one_leg_only_costs_what_it_cost(books, trade_ids, caplog)
 def test_a_spread_without_a_trade_is_not_a_result(books, trade_ids):
     store = Store()
     results = book(closed(trade_ids=trade_ids), store=store)
+    assert store.kept == []
+    assert list(results.history.returns) == []
+
+
+def test_a_trade_without_fills_is_none(backtest_books):
+    """Nothing was entered, so there is no return on it; the history must stay readable."""
+    for number in (11, 12):
+        trade = trade_of(id=number, is_open=False)
+        add_order(trade, "buy", 1.0, 100.0, filled=0.0)
+        LocalTrade.bt_trades.append(trade)
+    store = Store()
+    results = book(closed(), store=store)
     assert store.kept == []
     assert list(results.history.returns) == []
 

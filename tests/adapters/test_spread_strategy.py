@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import cloudpickle
 import pytest
-from freqtrade.optimize.backtest_caching import get_strategy_run_id
 from freqtrade.enums import RunMode
 from freqtrade.exceptions import ConfigurationError, OperationalException
+from freqtrade.optimize.backtest_caching import get_strategy_run_id
 from freqtrade.strategy import IStrategy
 
 from freqtrade_ext.adapters.strategies import SpreadStrategy

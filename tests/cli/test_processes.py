@@ -1,6 +1,7 @@
 """Commands that start something: the sandbox as a process, a bot as a child."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -23,6 +24,7 @@ from freqtrade_ext.cli._demo_stage import SHIM, Stage, StageOptions
 from freqtrade_ext.errors import VenueError
 
 COMMAND = [sys.executable, "-u", "-c", "from freqtrade_ext.cli import main; main()"]
+ROOT = Path(__file__).parents[2]
 SMALL = ["--history-days", "1", "--groups", "1"]
 
 
@@ -69,7 +71,9 @@ def test_the_sandbox_serves_until_a_signal(tmp_path, way, number):
         url = re.search(r"exchange  (http://127\.0\.0\.1:\d+)", text).group(1)
         with urllib.request.urlopen(f"{url}/fapi/v1/time", timeout=10) as answer:
             assert json.load(answer)["serverTime"] > 0
-        section = json.loads(config.read_text())["exchange"]
+        written = json.loads(config.read_text())
+        section = written["exchange"]
+        assert written["user_data_dir"] == str(tmp_path / "sandbox")
         assert section["name"] == "binance"
         assert len(section["pair_whitelist"]) >= 3
         leads_to = section["ccxt_config"]
@@ -81,6 +85,32 @@ def test_the_sandbox_serves_until_a_signal(tmp_path, way, number):
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"{url}/fapi/v1/time", timeout=5)
     assert any("/fapi/v1/time" in line for line in journal.read_text().splitlines())
+
+
+def test_the_written_configuration_keeps_play_trades_to_itself(tmp_path, monkeypatch):
+    shipped = json.loads((ROOT / "user_data" / "config-sandbox.json").read_text())
+    monkeypatch.setattr("freqtrade_ext.cli._sandbox._wait_for_signal", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--port", "0", "--proxy-port", "0", *SMALL, "--write-config", "play/my.json"]
+    result = CliRunner().invoke(main, ["sandbox", *arguments])
+    assert result.exit_code == 0, result.output
+    written = json.loads((tmp_path / "play" / "my.json").read_text())
+    folder = tmp_path / "play" / "my"
+    assert written.keys() == shipped.keys()
+    assert written["dry_run"] is False
+    assert written["user_data_dir"] == str(folder)
+    assert folder.is_dir()
+    assert written["db_url"] == f"sqlite:///{folder}/trades.sqlite"
+    assert str(folder / "trades.sqlite") in result.output
+
+
+def test_a_configuration_whose_folder_would_be_a_file_is_refused(tmp_path):
+    (tmp_path / "taken").write_text("by something else")
+    for name in ("taken", "taken.json"):
+        result = CliRunner().invoke(main, ["sandbox", "--write-config", str(tmp_path / name)])
+        assert result.exit_code == 2
+        assert "--write-config" in result.output
+    assert (tmp_path / "taken").read_text() == "by something else"
 
 
 @pytest.mark.parametrize(
@@ -119,6 +149,19 @@ def test_a_command_that_fails_is_told_with_the_end_of_its_log(tmp_path):
         run_freqtrade(["list-pairs", "-c", str(tmp_path / "nowhere.json")], log)
     assert str(error.value).startswith("freqtrade list-pairs failed (2):")
     assert "nowhere.json" in str(error.value)
+
+
+def test_a_command_that_takes_too_long_is_ended_and_told_with_its_log(tmp_path, monkeypatch):
+    (tmp_path / "freqtrade.py").write_text(
+        "import os, time\nprint(f'pid {os.getpid()}', flush=True)\ntime.sleep(600)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    log = tmp_path / "freqtrade.log"
+    with pytest.raises(VenueError) as error:
+        run_freqtrade(["backtesting"], log, timeout=4.0)
+    told = re.fullmatch(r"freqtrade backtesting was ended after 4 s:\npid (\d+)", str(error.value))
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(told.group(1)), 0)
 
 
 @pytest.mark.rehearsal

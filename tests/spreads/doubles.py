@@ -120,6 +120,7 @@ def spread_settings(**changes: Any) -> SpreadSettings:
         "leg_timeout_seconds": 30.0,
         "retry_interval_seconds": 2.0,
         "max_leg_attempts": 5,
+        "entry_stop": True,
         "liquidation_guard": 0.7,
         "sizing": SizingSettings(max_risk_per_trade=0.01, max_equity_share=1.0, leverage=3.0),
         "edge": EdgeSettings(**(edge | changes.pop("edge", {}))),

@@ -3,6 +3,8 @@
 import json
 import logging
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -38,6 +40,7 @@ from .doubles import (
     done,
     entry_plan,
     fit,
+    spec,
     spread_settings,
     z_only,
 )
@@ -387,14 +390,11 @@ def test_exits_use_the_coefficients_of_the_signal(desk: SpreadDesk) -> None:
     # A later fit says z = 0; the frozen one says -2.
     other = z_only(Z_SCORES)
     later = fit(6, intercept=-0.02)
-    other = type(other)(**{**_fields(other), "fits": (fit(), later), "fit": _fit_rows(6)})
+    other.z_score[6:] = 0.0
+    other = replace(other, fits=(fit(), later), fit=_fit_rows(6))
     assert other.z_with(later, START + 6 * HOUR) == pytest.approx(0.0)
     review(desk, START + 6 * HOUR, track=other)
     assert state(desk) is SpreadState.OPEN
-
-
-def _fields(track: Any) -> dict[str, Any]:
-    return {name: getattr(track, name) for name in track.__dataclass_fields__}
 
 
 def _fit_rows(since: int) -> Any:
@@ -410,7 +410,7 @@ def test_a_later_fit_breaks_the_relation_from_its_first_candle(
     opened(desk)
     track = z_only(Z_SCORES)
     broken = fit(since, pvalue=0.9)
-    track = type(track)(**{**_fields(track), "fits": (fit(), broken), "fit": _fit_rows(since)})
+    track = replace(track, fits=(fit(), broken), fit=_fit_rows(since))
     review(desk, START + 6 * HOUR, track=track)
     assert (state(desk) is SpreadState.CLOSING) is left
     if left:
@@ -422,7 +422,7 @@ def test_the_time_is_counted_in_candles_from_the_signal(
     desk: SpreadDesk, half_life: float, left: bool
 ) -> None:
     track = z_only(Z_SCORES)
-    track = type(track)(**{**_fields(track), "fits": (fit(half_life=half_life),)})
+    track = replace(track, fits=(fit(half_life=half_life),))
     ask_to_open(desk, track=track)
     fill_entries(desk)
     # Candle 6 closes three candles after candle 3: three half-lives of 1.
@@ -569,7 +569,136 @@ def test_spreads_do_not_disturb_each_other(desk: SpreadDesk, store: FakeStore) -
     for leg in LegName:
         desk.observe("other", leg, book(held="0"), NOW + 9 * HOUR, settled=True)
     assert set(desk.records) == {ID}
+    for spread in desk.take_closed():
+        desk.forget(spread)
     assert set(store.texts) == {ID}
+
+
+# Until the result is booked
+
+
+def test_a_spread_that_was_not_booked_is_handed_over_after_a_restart(store: FakeStore) -> None:
+    spread = closed(new_desk(store))
+    desk = new_desk(store)
+    assert desk.take_closed() == [spread]
+    assert desk.records == {}
+    assert desk.last_exit(ID) == (REVERTED + HOUR, CloseReason.MEAN_REVERSION)
+    desk.forget(spread)
+    assert new_desk(store).take_closed() == []
+
+
+def test_the_last_exit_of_an_unbooked_spread_is_newer_than_the_results(store: FakeStore) -> None:
+    store.add_result(ID, result(CloseReason.SPREAD_STOP, START))
+    closed(new_desk(store))
+    assert new_desk(store).last_exit(ID) == (REVERTED + HOUR, CloseReason.MEAN_REVERSION)
+
+
+def test_forgetting_an_old_episode_keeps_the_new_one(desk: SpreadDesk, store: FakeStore) -> None:
+    spread = closed(desk)
+    ask_to_open(desk, now_ms=REVERTED + 3 * HOUR)
+    desk.forget(spread)
+    assert new_desk(store).records == desk.records != {}
+
+
+def test_a_spread_that_was_not_left_has_no_reason_for_it(desk: SpreadDesk) -> None:
+    opened(desk)
+    with pytest.raises(IllegalRequest, match="ETH-BTC has not been left"):
+        _ = ClosedSpread(desk.records[ID]).reason
+
+
+# The stop of the entry
+
+
+@pytest.mark.parametrize("entry_stop", [True, False])
+def test_the_stop_lies_where_the_band_lay_at_the_signal(store: FakeStore, entry_stop: bool) -> None:
+    desk = new_desk(store, entry_stop=entry_stop)
+    track = z_only([0.0, 0.0, -1.0, -2.5, -2.0, -2.7, -2.9])
+    track.scale[3] = 0.002
+    ask_to_open(desk, track=track)
+    fill_entries(desk)
+    # By hand: -0.025 less (4 - 2.5) deviations of 0.002 is -0.028.
+    assert desk.records[ID].stop_value == pytest.approx(-0.028)
+    review(desk, START + 5 * HOUR, track=track)
+    assert state(desk) is SpreadState.OPEN
+    review(desk, START + 6 * HOUR, track=track)
+    assert (state(desk) is SpreadState.CLOSING) is entry_stop
+    if entry_stop:
+        assert order_of(desk, A).reason is CloseReason.SPREAD_STOP
+
+
+def test_a_short_spread_has_its_stop_above(desk: SpreadDesk) -> None:
+    track = z_only([0.0, 0.0, 0.0, 2.5])
+    plan = replace(entry_plan("-10", "20"), z_at_entry=2.5)
+    wanted = candidate(hour=3, z_score=2.5)
+    desk.open_spread(wanted, plan, track, bands(stop_z=3.0), equity=1.0, now_ms=NOW)
+    assert desk.records[ID].stop_value == pytest.approx(0.03)
+
+
+# The book may change under an open spread
+
+
+@pytest.mark.parametrize(
+    ("changes", "fits"),
+    [
+        ({}, True),
+        ({"hedge_ratio": 3.0, "z_exit": 0.1}, True),
+        ({"leg_a": "SOL/USDT:USDT"}, False),
+        ({"leg_b": "SOL/USDT:USDT"}, False),
+        ({"leg_a": LEG_B, "leg_b": LEG_A}, False),
+        ({"hedge_space": "price"}, False),
+    ],
+    ids=str,
+)
+def test_a_row_of_other_legs_or_space_is_another_spread(
+    desk: SpreadDesk, changes: dict[str, Any], fits: bool
+) -> None:
+    opened(desk)
+    assert desk.fits_book(ID, spec(**changes)) is fits
+
+
+def test_a_row_fits_only_candles_of_the_same_length(store: FakeStore) -> None:
+    opened(new_desk(store))
+    assert new_desk(store).fits_book(ID, spec())
+    other = SpreadDesk(spread_settings(), store, HOUR // 4)
+    other.restore()
+    assert not other.fits_book(ID, spec())
+    assert not other.fits_book(ID, None)
+    assert not other.fits_book("unknown", spec())
+
+
+# One look a candle
+
+
+def test_a_candle_that_was_judged_is_not_judged_again(desk: SpreadDesk) -> None:
+    opened(desk)
+    review(desk, START + 5 * HOUR)
+    review(desk, START + 5 * HOUR, bands=bands(exit_z=2.4))
+    assert state(desk) is SpreadState.OPEN
+    review(desk, START + 6 * HOUR, bands=bands(exit_z=2.4))
+    assert state(desk) is SpreadState.CLOSING
+
+
+def test_near_liquidation_every_look_counts(desk: SpreadDesk) -> None:
+    opened(desk)
+    review(desk, START + 5 * HOUR)
+    review(desk, START + 5 * HOUR, share=0.7)
+    assert order_of(desk, A).reason is CloseReason.EMERGENCY_SL
+
+
+def test_a_candle_of_which_a_leg_is_late_is_judged_when_it_comes(desk: SpreadDesk) -> None:
+    opened(desk)
+    review(desk, REVERTED, track=z_only(Z_SCORES[:7]))
+    assert state(desk) is SpreadState.OPEN
+    review(desk, REVERTED)
+    assert order_of(desk, A).reason is CloseReason.MEAN_REVERSION
+
+
+def test_without_a_track_only_the_liquidation_guard_applies(desk: SpreadDesk) -> None:
+    opened(desk)
+    review(desk, STOPPED, track=None)
+    assert state(desk) is SpreadState.OPEN
+    review(desk, STOPPED, track=None, share=0.9)
+    assert order_of(desk, B).reason is CloseReason.EMERGENCY_SL
 
 
 # Time
@@ -610,6 +739,31 @@ def test_a_closing_order_that_nobody_asked_for_does_not_age(desk: SpreadDesk) ->
     assert desk.pending_order(ID, A) is None  # now its time is up
 
 
+def test_an_open_spread_waits_for_nothing_and_is_not_saved_again(
+    desk: SpreadDesk, store: FakeStore
+) -> None:
+    opened(desk)
+    saves, before = store.saves, desk.records[ID]
+    desk.tick(NOW + 9 * HOUR)
+    assert store.saves == saves
+    assert desk.records[ID] == before
+
+
+def test_one_leg_that_waits_to_be_asked_does_not_stop_the_clock_of_the_other(
+    desk: SpreadDesk,
+) -> None:
+    opened(desk)
+    review(desk, REVERTED)
+    send(desk, B, REVERTED + HOUR)
+    show(desk, B, ENTRIES[B], booked("4", "20"), now_ms=REVERTED + HOUR)
+    desk.tick(REVERTED + HOUR + 30_000)
+    position = desk.records[ID].position
+    assert position.leg_a.working is not None
+    assert position.leg_a.working.cancel_requested_ms is None
+    assert position.leg_b.working is not None
+    assert position.leg_b.working.cancel_requested_ms == REVERTED + HOUR + 30_000
+
+
 def test_a_leg_that_is_gone_does_not_stop_the_clock_for_ever(desk: SpreadDesk) -> None:
     opened(desk)
     review(desk, REVERTED)
@@ -648,45 +802,91 @@ def test_looking_again_at_the_same_books_saves_nothing(desk: SpreadDesk, store: 
 # Whatever happens
 
 
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from(("send", "fill", "nothing", "vanish", "tick", "review", "restart")),
-            st.sampled_from(LegName),
-        ),
-        max_size=20,
-    )
-)
+class Venue:
+    """Freqtrade and the exchange of one desk, too simple to be wrong."""
+
+    def __init__(self) -> None:
+        self.store = FakeStore()
+        self.desk = new_desk(self.store)
+        self.orders: dict[LegName, list[BookedOrder]] = {A: [], B: []}
+        self.now_ms = NOW
+        ask_to_open(self.desk)
+
+    def held(self, leg: LegName) -> Any:
+        return sum(order.filled for order in self.orders[leg])
+
+    def report(self, leg: LegName) -> None:
+        orders = self.orders[leg]
+        show(self.desk, leg, *orders, held=str(self.held(leg)), now_ms=self.now_ms)
+
+    def lose(self, leg: LegName) -> None:
+        """Freqtrade is told to send the order, and nothing comes of it."""
+        self.send(leg, fills=False)
+
+    def fill(self, leg: LegName) -> None:
+        self.send(leg, fills=True)
+
+    def send(self, leg: LegName, *, fills: bool) -> None:
+        order = self.desk.pending_order(ID, leg)
+        if order is None:
+            return
+        self.desk.mark_sent(ID, order, self.now_ms)
+        if fills:
+            quantity = order.quantity if order.side == "buy" else -order.quantity
+            self.orders[leg].append(done(order.client_order_id, str(quantity)))
+        self.report(leg)
+
+    def vanish(self, leg: LegName) -> None:
+        """A stop on the exchange closes a leg."""
+        if self.held(leg):
+            self.orders[leg].append(done(f"stop{self.now_ms}", str(-self.held(leg))))
+        self.report(leg)
+
+    def wait(self, _: LegName) -> None:
+        self.desk.tick(self.now_ms)
+
+    def judge(self, _: LegName) -> None:
+        review(self.desk, REVERTED)
+
+    def restart(self, _: LegName) -> None:
+        self.desk = new_desk(self.store)
+
+
+HAPPENINGS = (Venue.lose, Venue.fill, Venue.vanish, Venue.wait, Venue.judge, Venue.restart)
+
+
+@given(st.lists(st.tuples(st.sampled_from(HAPPENINGS), st.sampled_from(LegName)), max_size=25))
 @settings(max_examples=200)
-def test_the_store_always_holds_what_the_desk_knows(happenings: list[tuple[str, LegName]]) -> None:
-    store = FakeStore()
-    desk = new_desk(store)
-    ask_to_open(desk)
-    orders: dict[LegName, list[BookedOrder]] = {A: [], B: []}
-    now_ms = NOW
-    for number, (what, leg) in enumerate(happenings):
-        now_ms += 11_000
-        order = desk.pending_order(ID, leg)
-        if what in ("send", "fill") and order is not None:
-            desk.mark_sent(ID, order, now_ms)
-            if what == "fill":
-                sign = 1 if order.side == "buy" else -1
-                orders[leg].append(done(str(number), str(order.quantity * sign)))
-            held = sum(one.filled for one in orders[leg])
-            show(desk, leg, *orders[leg], held=str(held), now_ms=now_ms)
-        elif what == "vanish":
-            held = sum(one.filled for one in orders[leg])
-            if held:
-                orders[leg].append(done(f"stop{number}", str(-held)))
-            show(desk, leg, *orders[leg], held="0", now_ms=now_ms)
-        elif what == "tick":
-            desk.tick(now_ms)
-        elif what == "review":
-            review(desk, REVERTED)
-        elif what == "restart":
-            desk = new_desk(store)
-        assert new_desk(store).records == desk.records
-        if ID not in desk.records:
-            held_at_the_end = [sum(one.filled for one in orders[name]) for name in LegName]
-            assert held_at_the_end == [0, 0]  # flat means that nothing is held
-            break
+def test_the_store_always_holds_what_the_desk_knows_and_flat_is_flat(
+    happenings: list[tuple[Callable[[Venue, LegName], None], LegName]],
+) -> None:
+    venue = Venue()
+    for happen, leg in happenings:
+        venue.now_ms += 11_000
+        happen(venue, leg)
+        assert new_desk(venue.store).records == venue.desk.records
+        if not venue.desk.records:
+            assert (venue.held(A), venue.held(B)) == (0, 0)
+            return
+
+
+@given(st.lists(st.tuples(st.sampled_from(HAPPENINGS), st.sampled_from(LegName)), max_size=15))
+@settings(max_examples=100)
+def test_whatever_has_happened_a_fair_venue_brings_the_spread_to_rest(
+    happenings: list[tuple[Callable[[Venue, LegName], None], LegName]],
+) -> None:
+    venue = Venue()
+    for happen, leg in happenings:
+        venue.now_ms += 11_000
+        happen(venue, leg)
+    for _ in range(10):
+        for leg in LegName:
+            venue.now_ms += 11_000
+            venue.wait(leg)
+            venue.fill(leg)
+            venue.report(leg)
+    if venue.desk.records:
+        assert state(venue.desk) is SpreadState.OPEN
+        assert (venue.held(A), venue.held(B)) == (10, -20)
+    else:
+        assert (venue.held(A), venue.held(B)) == (0, 0)

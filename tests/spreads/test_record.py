@@ -17,6 +17,7 @@ from freqtrade_ext.risk import CloseReason
 from freqtrade_ext.spreads import (
     EntryRequested,
     ExitRequested,
+    Leaving,
     LegName,
     MemoryStore,
     SpreadRecord,
@@ -72,6 +73,20 @@ def test_the_stations_are_what_they_are_meant_to_be() -> None:
     assert len({repr(record) for record in episode()}) == 6
 
 
+@pytest.mark.parametrize("z_at_exit", [None, -0.4])
+def test_how_a_spread_was_left_survives_too(z_at_exit: float | None) -> None:
+    left = Leaving(START, CloseReason.SPREAD_STOP, z_at_exit)
+    record = blank_record(left=left, stop_value=-0.04, candle_ms=3_600_000)
+    assert through_json(record) == record
+
+
+def test_a_record_without_the_later_fields_is_read() -> None:
+    document = record_to_dict(blank_record())
+    for name in ("stop_value", "candle_ms", "left"):
+        document.pop(name)
+    assert record_from_dict(document) == blank_record()
+
+
 def test_quantities_come_back_as_exact_decimals() -> None:
     record = blank_record(filled={"A:1": D("0.10000000000000000001"), "B:1": D("-3E-8")})
     restored = through_json(record)
@@ -124,7 +139,7 @@ def test_any_finite_record_round_trips(
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("name", ["scale", "exit_z", "max_holding", "equity"])
+@pytest.mark.parametrize("name", ["scale", "exit_z", "max_holding", "equity", "stop_value"])
 def test_a_number_that_json_does_not_have_is_refused(name: str, value: float) -> None:
     with pytest.raises(IllegalRequest, match=f"ETH-BTC: {name} must be finite, not {value}"):
         blank_record(**{name: value})

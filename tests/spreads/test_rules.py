@@ -70,6 +70,40 @@ def test_beyond_the_far_band_the_spread_has_won_and_is_not_stopped(z_score: floa
     assert reason(view(-z_score, SHORT)) is CloseReason.MEAN_REVERSION
 
 
+@pytest.mark.parametrize(
+    ("direction", "value", "stopped"),
+    [
+        (LONG, -0.0399, False),
+        (LONG, -0.04, True),
+        (LONG, -0.05, True),
+        (LONG, 0.05, False),
+        (SHORT, 0.0399, False),
+        (SHORT, 0.04, True),
+        (SHORT, 0.05, True),
+        (SHORT, -0.05, False),
+    ],
+)
+def test_a_spread_is_stopped_where_the_stop_band_lay_when_it_was_entered(
+    direction: Direction, value: float, stopped: bool
+) -> None:
+    # The rolling band has moved on: z itself is far from its stop.
+    sign = direction.sign
+    seen = view(-2.0 * sign, direction, value=value, stop_value=-0.04 * sign)
+    assert reason(seen) is (CloseReason.SPREAD_STOP if stopped else None)
+
+
+def test_the_stop_of_the_entry_comes_before_a_mean_that_has_followed_the_loss() -> None:
+    lost = view(-0.1, value=-0.05, stop_value=-0.04)
+    assert reason(lost) is CloseReason.SPREAD_STOP
+    assert reason(replace(lost, liquidation_share=0.9)) is CloseReason.EMERGENCY_SL
+
+
+def test_without_a_value_or_a_stop_of_the_entry_the_current_bands_decide() -> None:
+    assert reason(view(-2.0, value=-9.0, stop_value=None)) is None
+    assert reason(view(-2.0, value=NAN, stop_value=-0.04)) is None
+    assert reason(view(NAN, value=-9.0, stop_value=-0.04)) is None
+
+
 def test_with_an_exit_band_of_zero_the_reversion_ends_at_zero() -> None:
     limits = bands(exit_z=0.0, max_holding=30.0)
     assert reason(view(-0.01), limits) is None

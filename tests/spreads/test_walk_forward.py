@@ -501,6 +501,18 @@ def test_z_with_is_nan_where_a_leg_did_not_trade_or_the_window_is_short() -> Non
     assert math.isfinite(track.z_with(fit, START + 19 * HOUR))
 
 
+def test_the_value_with_a_frozen_fit_keeps_to_that_fit() -> None:
+    frozen, (leg_a, leg_b) = WHOLE.fits[0], MARKETS
+    values = np.log(leg_a.close) - frozen.intercept - frozen.hedge_ratio * np.log(leg_b.close)
+    for row in (0, 130, 250):
+        value = WHOLE.value_with(frozen, START + row * HOUR)
+        assert value == pytest.approx(values[row], rel=1e-9, abs=1e-12)
+    assert WHOLE.value_with(frozen, START + 130 * HOUR) == WHOLE.value[130]
+    assert math.isnan(WHOLE.value_with(frozen, START + N * HOUR))
+    gap = track_spread(leg_a, without_trades(leg_b, [200]), PLAN)
+    assert math.isnan(gap.value_with(frozen, START + 200 * HOUR))
+
+
 def test_z_with_a_formation_fit_needs_no_rolling_window() -> None:
     track = track_spread(*MARKETS, hourly_plan(z_mode="formation", z_window=200))
     fit = track.fits[0]
