@@ -42,9 +42,10 @@ soak: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
+# At most 240 s, so that it fits in six minutes with the installation.
 # make demo KEEP=1 leaves the bot and the exchange running and prints the API address.
 demo: $(READY)
-	$(BIN)/freqtrade-ext demo $(if $(KEEP),--keep)
+	$(BIN)/freqtrade-ext demo $(if $(KEEP),--keep,--seconds 240)
 
 clean:
 	rm -rf $(VENV) build *.egg-info demo_run
