@@ -143,7 +143,8 @@ def test_the_api_is_on_loopback_with_a_new_password_each_time():
 
 
 @pytest.mark.rehearsal
-def test_a_command_that_fails_is_told_with_the_end_of_its_log(tmp_path):
+def test_a_command_that_fails_is_told_with_the_end_of_its_log(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "1000")  # Freqtrade breaks the lines of its log
     log = tmp_path / "freqtrade.log"
     with pytest.raises(VenueError) as error:
         run_freqtrade(["list-pairs", "-c", str(tmp_path / "nowhere.json")], log)

@@ -249,9 +249,9 @@ def test_a_better_spread_that_is_open_already_takes_no_further_place() -> None:
     wanted = case(
         better=[better("one")],
         active={"one": record("one")},
-        markets_in_use=frozenset({OTHER_A, OTHER_B}),
     )
     assert sized(wanted)
+    assert sized(replace(wanted, markets_in_use=frozenset({OTHER_A, OTHER_B})))
 
 
 @pytest.mark.parametrize("in_use", [OTHER_A, OTHER_B])

@@ -197,6 +197,15 @@ def test_the_venue_may_give_orders_of_both_markets_the_same_number() -> None:
     assert (state(record), held(record)) == (SpreadState.FLAT, (0, 0))
 
 
+def test_fills_of_both_markets_with_one_number_and_quantity_count_on_both_legs() -> None:
+    record = sent(opening("10", "-10"), A, B)
+    record = seen(record, A, done("1", "10"), held="10")
+    record = seen(record, B, done("2", "-10"), held="-10")
+    record = leaving_of(record)
+    record = seen(record, B, done("2", "-10"), done("1", "10"), held=None, at=3)
+    assert held(record) == (10, 0)
+
+
 def leaving_of(record: SpreadRecord) -> SpreadRecord:
     reason = CloseReason.MEAN_REVERSION
     return sent(after(record, ExitRequested(reason=reason, now_ms=T0 + 2000)), A, B)

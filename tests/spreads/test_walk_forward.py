@@ -148,7 +148,7 @@ def test_fits_happen_at_whole_multiples_of_the_refit_interval(
         assert fit.fitted_at_ms - fit.fit_start_ms == plan.fit_window * plan.candle_ms
 
 
-@pytest.mark.parametrize("offset", [0, 1, 7, 23])
+@pytest.mark.parametrize("offset", [0, 1, 7, 20, 21, 23])
 def test_the_moments_do_not_depend_on_where_the_candles_start(offset: int) -> None:
     legs = [rows(leg, slice(offset, None)) for leg in MARKETS]
     track = track_spread(*legs, PLAN)
