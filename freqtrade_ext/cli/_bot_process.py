@@ -129,7 +129,8 @@ class BotProcess:
         """Ask the bot to end, and make it end."""
         if self._process is None or self._process.poll() is not None:
             return
-        self._process.send_signal(signal.SIGINT)
+        # Not SIGINT: a shell starts its background jobs with that ignored, and children inherit it.
+        self._process.send_signal(signal.SIGTERM)
         try:
             self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:

@@ -198,7 +198,7 @@ def test_a_bot_that_does_not_answer_in_time_is_told_with_its_log(child, tmp_path
 def test_a_bot_is_asked_to_end(child):
     child.check_alive()
     child.stop()
-    assert child._process.poll() == -signal.SIGINT or child._process.poll() == 1
+    assert child._process.poll() == -signal.SIGTERM
     with pytest.raises(VenueError, match="the bot ended with"):
         child.check_alive()
     child.stop()  # again is harmless

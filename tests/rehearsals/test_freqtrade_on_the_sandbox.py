@@ -187,7 +187,7 @@ class Stage:
                 while not until() and bot.poll() is None and time.monotonic() < deadline:
                     time.sleep(0.1)
             finally:
-                bot.send_signal(signal.SIGINT)
+                bot.send_signal(signal.SIGTERM)
                 bot.wait(timeout=20)
         text = log.read_text()
         assert until(), text[-4_000:]
