@@ -11,15 +11,16 @@ from freqtrade_ext.adapters._candles import epoch_ms
 from freqtrade_ext.errors import ConfigError
 from freqtrade_ext.spreads import LegLimits
 
-__all__ = ["LegMarkets"]
+__all__ = ["PRICE_ROOM", "LegMarkets"]
 
 # Freqtrade raises the exchange's minimum by 5 % and by the stop loss, at most by half
 # (Exchange.get_min_pair_stake_amount); a leg planned below that would be refused or enlarged.
 _FREQTRADE_MINIMUM = 1.5
 _FUNDING_EVENTS = 3
 _USUAL_TAKER_FEE = 0.0005
-# Room for the price to move between the signal's close and the order.
-_PRICE_ROOM = 0.97
+# Room for the price to move between the signal's close and the order: a stake that no longer fits
+# would be cut by Freqtrade, for one leg only.
+PRICE_ROOM = 0.97
 _HOUR_MS = 3_600_000
 
 
@@ -121,7 +122,7 @@ def _rules(market: dict[str, Any], config: dict[str, Any], tier_cap: float) -> _
         min_quantity=float(amount.get("min") or 0.0),
         max_quantity=min(float(quantity or math.inf) for quantity in largest),
         min_notional=float(cost.get("min") or 0.0) * _FREQTRADE_MINIMUM,
-        max_notional=min(float(cost.get("max") or math.inf), tier_cap) * _PRICE_ROOM,
+        max_notional=min(float(cost.get("max") or math.inf), tier_cap) * PRICE_ROOM,
         fee=float(fee if fee is not None else market.get("taker") or _USUAL_TAKER_FEE),
     )
 

@@ -15,7 +15,7 @@ from freqtrade.persistence import Trade
 
 from freqtrade_ext.adapters._books import leg_book
 from freqtrade_ext.adapters._callbacks import answer_on_error
-from freqtrade_ext.adapters._leg_markets import LegMarkets
+from freqtrade_ext.adapters._leg_markets import PRICE_ROOM, LegMarkets
 from freqtrade_ext.adapters._spread_results import SpreadResults
 from freqtrade_ext.adapters._spread_view import SpreadView
 from freqtrade_ext.adapters._tags import EntryTag
@@ -47,10 +47,6 @@ from freqtrade_ext.spreads import (
 __all__ = ["SpreadBroker"]
 
 logger = logging.getLogger(__name__)
-
-# The price moves between the signal's close and the order; a stake that no longer fits would be
-# cut by Freqtrade, for one leg only.
-_PRICE_ROOM = 0.97
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,12 +244,12 @@ class SpreadBroker:
             )
         ]
         case = self._case(candidates[place], tuple(better), bands, now_ms)
-        refusal = self._partner_missing(tag, case.candidate) or size_entry(case, self._settings)
-        if isinstance(refusal, Refusal):
-            self._say(case.candidate, refusal)
+        sizes = self._partner_missing(tag, case.candidate) or size_entry(case, self._settings)
+        if isinstance(sizes, Refusal):
+            self._say(case.candidate, sizes)
             return
         fit = case.track.fit_at(case.track.row_at(case.candidate.time_ms) or 0)
-        plan = refusal.plan(intercept=fit.intercept if fit else 0.0)
+        plan = sizes.plan(intercept=fit.intercept if fit else 0.0)
         self.desk.open_spread(
             case.candidate,
             plan,
@@ -330,7 +326,7 @@ class SpreadBroker:
                 margin += float(order.quantity) * price / self._settings.sizing.leverage
         return AccountView(
             equity=float(wallets.get_total_stake_amount()),
-            available=float(wallets.get_available_stake_amount()) * _PRICE_ROOM - margin,
+            available=float(wallets.get_available_stake_amount()) * PRICE_ROOM - margin,
             free_slots=float(self._strategy.max_open_trades) - open_trades - legs,
         )
 
