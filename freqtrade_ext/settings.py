@@ -14,7 +14,9 @@ from freqtrade_ext.errors import ConfigError
 
 __all__ = [
     "EdgeSettings",
+    "ExecutionSettings",
     "ExtSettings",
+    "PolicySettings",
     "SizingSettings",
     "SpreadSettings",
     "load_settings",
@@ -23,6 +25,7 @@ __all__ = [
 
 Candles = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+Policy = Literal["adopt", "flatten", "report"]
 
 
 class _Section(BaseModel):
@@ -157,10 +160,82 @@ class SpreadSettings(_Section):
         return self
 
 
+class PolicySettings(_Section):
+    """What is done about a difference between the exchange and the books, by its class.
+
+    ``adopt`` makes the books follow the exchange, ``flatten`` makes the exchange follow the books
+    (closes the excess, cancels the order), ``report`` leaves both alone and tells a person.
+
+    Attributes
+    ----------
+    external_close, liquidation, adl :
+        A position that is smaller on the exchange than in the books, by who did it.
+    manual_add : {"adopt", "flatten", "report"}
+        A position of a traded leg that is larger on the exchange than in the books.
+    quantity_mismatch : {"adopt", "flatten", "report"}
+        A difference in part that no order explains.
+    foreign_order : {"flatten", "report"}
+        An open order in a market of ours that we did not send.
+    stale_order : {"adopt", "flatten", "report"}
+        An open order of ours that the books show as ended, or not at all.
+    unknown_position : {"flatten", "report"}
+        A position in a market of ours that neither the books nor an intent explain.
+    """
+
+    external_close: Policy = "adopt"
+    liquidation: Policy = "adopt"
+    adl: Policy = "adopt"
+    manual_add: Policy = "flatten"
+    quantity_mismatch: Policy = "adopt"
+    foreign_order: Literal["flatten", "report"] = "report"
+    stale_order: Policy = "flatten"
+    unknown_position: Literal["flatten", "report"] = "report"
+
+
+class ExecutionSettings(_Section):
+    """How orders are sent, watched and recovered in live mode.
+
+    Attributes
+    ----------
+    guard : bool
+        Send every order through the order guard. Without it an order whose answer is lost is
+        lost, as in stock Freqtrade.
+    batch_orders : bool
+        Send both legs in one request where the exchange can.
+    patience_seconds : float
+        How long the guard asks for an order with an unknown outcome before the bot goes on; the
+        order is then marked as a ghost and asked for in every loop.
+    settling_seconds : float
+        How long the exchange must go on answering "no such order" before the order is taken to be
+        absent. Exchanges have denied existing orders for more than 20 s.
+    watch_every_seconds : float
+        Time between two looks of the watcher at the account.
+    watch_weight_per_minute : int
+        Request weight that the watcher may use; Binance allows 2400 a minute in all.
+    shutdown_seconds : float
+        How long a bot that is told to stop goes on to bring its legs to rest.
+    log_format : {"text", "json"}
+        ``json``: one JSON object a line, for log collectors.
+    policies : PolicySettings
+        What is done about differences.
+    """
+
+    guard: bool = True
+    batch_orders: bool = True
+    patience_seconds: Annotated[float, Field(ge=1, le=60)] = 5.0
+    settling_seconds: Annotated[float, Field(ge=5, le=600)] = 30.0
+    watch_every_seconds: Annotated[float, Field(ge=1, le=300)] = 5.0
+    watch_weight_per_minute: Annotated[int, Field(ge=60, le=2400)] = 300
+    shutdown_seconds: Annotated[float, Field(ge=5, le=300)] = 25.0
+    log_format: Literal["text", "json"] = "text"
+    policies: PolicySettings = PolicySettings()
+
+
 class ExtSettings(_Section):
     """The whole ``ext`` section."""
 
     spreads: SpreadSettings = SpreadSettings()
+    execution: ExecutionSettings = ExecutionSettings()
 
 
 def load_settings(section: object, *, source: str = "config.json") -> ExtSettings:
