@@ -7,9 +7,9 @@ what each leg must do by the coordinator. It knows in which order Freqtrade asks
 import logging
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from freqtrade.persistence import Trade
 
@@ -44,9 +44,21 @@ from freqtrade_ext.spreads import (
     to_quantity,
 )
 
+if TYPE_CHECKING:
+    # Only a live bot has one; a backtest must not load what it is made of.
+    from freqtrade_ext.adapters._live_execution import LiveExecution
+
 __all__ = ["SpreadBroker"]
 
 logger = logging.getLogger(__name__)
+
+# Freqtrade's own reasons for closing a trade; every other one is a person's.
+_FREQTRADE_REASONS = {
+    "stop_loss": CloseReason.SL,
+    "trailing_stop_loss": CloseReason.TRAILING,
+    "liquidation": CloseReason.EMERGENCY_SL,
+    "emergency_exit": CloseReason.EMERGENCY_SL,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +115,7 @@ class SpreadBroker:
         self._settings = settings
         self._candle_ms = view.candle_ms
         self.live = mode in {"live", "dry_run"}
+        self.execution: LiveExecution | None = None
         self.desk = SpreadDesk(settings, store, view.candle_ms)
         self.desk.restore()
         self.results = SpreadResults(store)
@@ -137,7 +150,8 @@ class SpreadBroker:
         if tag.spread_id not in self.desk.records:
             return
         self.desk.link_trade(tag.spread_id, tag.leg, trade.id)
-        book = leg_book(trade, in_callback=True)
+        record = self.desk.records[tag.spread_id]
+        book = self._named(record, tag.leg, leg_book(trade, in_callback=True))
         self.desk.observe(tag.spread_id, tag.leg, book, now_ms, settled=False)
 
     def _observe_leg(self, spread_id: str, leg: LegName, trades: list[Any], now_ms: int) -> None:
@@ -147,18 +161,41 @@ class SpreadBroker:
         trade = _trade_of(record, leg, trades)
         if trade is None and self._one_leg_runs:
             return
+        settled = not self._is_unsettled(record, leg)
         if trade is None:
             self._warn_of_lost_order(record, leg)
-            self.desk.observe(spread_id, leg, LegBook(held=to_quantity(0)), now_ms, settled=True)
+            nothing = LegBook(held=to_quantity(0))
+            self.desk.observe(spread_id, leg, nothing, now_ms, settled=settled)
             return
         self.desk.link_trade(spread_id, leg, trade.id)
         self._liquidation[spread_id, leg] = (trade.open_rate, trade.liquidation_price)
         seen = (trade.id, trade.amount, trade.is_open, len(trade.orders))
-        settled = record.position.leg(leg).working is None and not trade.has_open_orders
-        if settled and self._seen.get((spread_id, leg)) == seen:
+        at_rest = record.position.leg(leg).working is None and not trade.has_open_orders
+        if at_rest and self._seen.get((spread_id, leg)) == seen:
             return
-        self.desk.observe(spread_id, leg, leg_book(trade), now_ms, settled=True)
+        book = self._named(record, leg, leg_book(trade))
+        self.desk.observe(spread_id, leg, book, now_ms, settled=settled)
         self._seen[spread_id, leg] = seen
+
+    def _is_unsettled(self, record: SpreadRecord, leg: LegName) -> bool:
+        """Whether the leg's order may be on the exchange without being in Freqtrade's books."""
+        working = record.position.leg(leg).working
+        if self.execution is None or working is None:
+            return False
+        return self.execution.is_unsettled(working.client_order_id)
+
+    def _named(self, record: SpreadRecord, leg: LegName, book: LegBook) -> LegBook:
+        """Give the orders that are new to the record the names that the order guard knows."""
+        if self.execution is None:
+            return book
+        market = self._market_of(record, leg)
+        orders = tuple(
+            order
+            if f"{leg}:{order.order_id}" in record.names
+            else replace(order, name=self.execution.name_of(market, order.order_id))
+            for order in book.orders
+        )
+        return replace(book, orders=orders)
 
     def _warn_of_lost_order(self, record: SpreadRecord, leg: LegName) -> None:
         """
@@ -167,7 +204,9 @@ class SpreadBroker:
         Freqtrade takes a lost answer for a refusal; the order may have been filled all the same.
         """
         working = record.position.leg(leg).working
-        if not self.live or working is None or working.client_order_id not in record.sent:
+        if not self.live or self.execution is not None:  # the order guard looks it up itself
+            return
+        if working is None or working.client_order_id not in record.sent:
             return
         self._strategy.wallets.update()
         market = self._market_of(record, leg)
@@ -186,6 +225,8 @@ class SpreadBroker:
     ) -> float:
         """Stake for the entry order that the desk wants on this leg; 0 when it wants none."""
         if tag.spread_id not in self.desk.records:
+            if self.execution is not None and self.execution.stop.is_asked:
+                return 0.0
             self._ask_to_open(tag, bands, now_ms)
         order = self._entry_order(tag)
         if order is None or self._partner_failed(tag):
@@ -336,7 +377,8 @@ class SpreadBroker:
             self._market_of(record, leg) for record in self.desk.records.values() for leg in LegName
         )
         held = self._strategy.wallets.get_all_positions() if self.live else ()
-        return frozenset((*traded, *promised, *held))
+        unsettled = self.execution.unsettled_markets() if self.execution else ()
+        return frozenset((*traded, *promised, *held, *unsettled))
 
     def _market_of(self, record: SpreadRecord, leg: LegName) -> str:
         return record.leg_a if leg is LegName.A else record.leg_b
@@ -380,6 +422,21 @@ class SpreadBroker:
         )
 
     # Exit and repair
+
+    def forced_exit(self, tag: EntryTag, trade: Any, exit_reason: str, now_ms: int) -> None:
+        """
+        Note that something other than the desk closes a leg now: both are closed.
+
+        A person, Freqtrade's own stop or its liquidation guard; the partner's order leaves in the
+        same request.
+        """
+        record = self.desk.records.get(tag.spread_id)
+        if record is None or record.trade_ids.get(tag.leg) != trade.id:
+            return
+        order = self.desk.pending_order(tag.spread_id, tag.leg)
+        if order is None or not self._closes(tag, order):
+            reason = _FREQTRADE_REASONS.get(exit_reason, CloseReason.MANUAL)
+            self.desk.request_exit(tag.spread_id, reason, now_ms)
 
     def exit_reason(
         self, tag: EntryTag, trade: Any, rate: float, bands: Mapping[str, Bands], now_ms: int

@@ -6,7 +6,10 @@ import click
 
 from freqtrade_ext import __version__
 from freqtrade_ext.cli._book import book
+from freqtrade_ext.cli._crashlab import crashlab
 from freqtrade_ext.cli._demo import demo
+from freqtrade_ext.cli._doctor import doctor
+from freqtrade_ext.cli._inbox import inbox
 from freqtrade_ext.cli._sandbox import sandbox
 from freqtrade_ext.errors import ExtensionError
 
@@ -54,5 +57,8 @@ def version() -> None:
 
 
 main.add_command(book)
+main.add_command(crashlab)
 main.add_command(demo)
+main.add_command(doctor)
+main.add_command(inbox)
 main.add_command(sandbox)

@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -90,12 +91,26 @@ class BotProcess:
         Their ``api_server`` section.
     log : Path
         Receives the output.
+    module : str
+        Module that is run in place of Freqtrade's own and takes its arguments.
+    environment : mapping of str to str, optional
+        Further environment variables.
     """
 
-    def __init__(self, configs: list[Path], api: dict[str, Any], log: Path) -> None:
+    def __init__(
+        self,
+        configs: list[Path],
+        api: dict[str, Any],
+        log: Path,
+        *,
+        module: str = "freqtrade",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._arguments = [part for config in configs for part in ("-c", str(config))]
         self._api = api
         self._log = log
+        self._module = module
+        self._environment = {"PYTHONUNBUFFERED": "1"} | dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -119,10 +134,10 @@ class BotProcess:
         """Start the bot; it is RUNNING when `call` answers."""
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
-                [sys.executable, "-m", "freqtrade", "trade", *self._arguments],
+                [sys.executable, "-m", self._module, "trade", *self._arguments],
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+                env=os.environ | self._environment,
             )
 
     def stop(self) -> None:
@@ -137,11 +152,21 @@ class BotProcess:
             self._process.kill()
             self._process.wait()
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process, if it still runs; does not wait for what becomes of it."""
+        if self.is_alive and self._process is not None:
+            self._process.send_signal(number)
+
     def kill(self) -> None:
         """End the bot without a chance to clean up."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.poll() is None
 
     def check_alive(self) -> None:
         """Raise VenueError with the end of the log if the bot has ended by itself."""

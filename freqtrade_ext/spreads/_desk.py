@@ -329,6 +329,13 @@ class SpreadDesk:
             )
             self._apply(record, ExitRequested(reason=CloseReason.RELATION_BROKEN, now_ms=now_ms))
 
+    def request_exit(self, spread_id: str, reason: CloseReason, now_ms: int) -> None:
+        """Leave a spread because someone else has decided so; nothing if it is leaving already."""
+        record = self._records.get(spread_id)
+        leaving = (SpreadState.CLOSING, SpreadState.UNWINDING, SpreadState.FLAT)
+        if record is not None and record.position.state not in leaving:
+            self._apply(record, ExitRequested(reason=reason, now_ms=now_ms))
+
     def _apply(self, record: SpreadRecord, event: Event) -> None:
         after, alerts = apply_event(record, event)
         self._finish(record, after, alerts, event.now_ms)

@@ -23,12 +23,17 @@ __all__ = ["BookedOrder", "LegBook", "apply_event", "observe_leg"]
 
 @dataclass(frozen=True, slots=True)
 class BookedOrder:
-    """One of Freqtrade's orders; quantities are signed base units."""
+    """
+    One of Freqtrade's orders; quantities are signed base units.
+
+    `name` is the client order id that the coordinator gave it, where the order guard knows that.
+    """
 
     order_id: str
     quantity: Decimal
     filled: Decimal
     is_open: bool
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +163,8 @@ def _apply_all(
 
 def _name_for(record: SpreadRecord, leg: LegName, order: BookedOrder) -> str:
     """Find the order of ours that this is, else keep the venue's own id (a foreign order)."""
+    if order.name is not None:
+        return order.name
     working = record.position.leg(leg).working
     if working is None or working.client_order_id in record.names.values():
         return order.order_id

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
@@ -10,7 +11,7 @@ from typing import Any, ClassVar
 
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_msecs
-from freqtrade.strategy import DecimalParameter, IStrategy
+from freqtrade.strategy import DecimalParameter
 from pandas import DataFrame
 
 from freqtrade_ext import __version__
@@ -26,6 +27,7 @@ from freqtrade_ext.adapters._spread_frames import (
 )
 from freqtrade_ext.adapters._spread_view import SpreadView
 from freqtrade_ext.adapters._tags import EntryTag
+from freqtrade_ext.adapters.strategies._guarded_strategy import GuardedStrategy
 from freqtrade_ext.errors import ConfigError
 from freqtrade_ext.settings import load_settings
 from freqtrade_ext.spreads import Bands, MemoryStore, load_book
@@ -35,7 +37,7 @@ __all__ = ["SpreadStrategy"]
 logger = logging.getLogger(__name__)
 
 
-class SpreadStrategy(IStrategy):
+class SpreadStrategy(GuardedStrategy):
     """
     Market-neutral trading of the spreads in the spread book.
 
@@ -67,7 +69,8 @@ class SpreadStrategy(IStrategy):
         super().__init__(config)
         timeframe = config.get("timeframe") or self.timeframe
         try:
-            self._ext = load_settings(config.get("ext"), source="configuration").spreads
+            settings = load_settings(config.get("ext"), source="configuration")
+            self._ext, self._execution_settings = settings.spreads, settings.execution
             self._view = _load_view(
                 Path(config["user_data_dir"]) / self._ext.book, self._ext, timeframe
             )
@@ -111,9 +114,24 @@ class SpreadStrategy(IStrategy):
             raise OperationalException(str(error)) from error
         self._view.keep_listed(set(self._markets.known))
         self._broker = self._new_broker()
+        self._start_guard()
         if self.dp.runmode.value == "backtest" and self.config["trading_mode"] == "futures":
             for gap in funding_gaps(self.dp, self._view.markets):
                 logger.warning("[STRATEGY] %s", gap)
+
+    def _start_guard(self) -> None:
+        if not self.is_live:
+            return
+        from freqtrade_ext.adapters._spread_orders import SpreadOrders
+
+        owner = SpreadOrders(
+            desk=lambda: self.broker.desk,
+            markets=lambda: frozenset(self._view.markets),
+            leverage=self._ext.sizing.leverage,
+            now_ms=lambda: int(time.time() * 1000),
+        )
+        self.start_execution(self._execution_settings, owner)
+        self.broker.execution = self._execution
 
     @answer_on_error(None)
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
@@ -125,6 +143,7 @@ class SpreadStrategy(IStrategy):
             self._broker = self._new_broker()
             self._broker.signalled = signalled
         self._now_ms = now_ms
+        self.loop_execution(current_time)
         self.broker.loop(now_ms)
         self.position_adjustment_enable = self.broker.wants_adjustment()
         self._books_are_read = True
@@ -249,6 +268,25 @@ class SpreadStrategy(IStrategy):
             return None
         reason = self.broker.exit_reason(tag, trade, current_rate, self._bands(), _ms(current_time))
         return reason.value if reason else None
+
+    @answer_on_error(True)
+    def confirm_trade_exit(
+        self,
+        pair: str,
+        trade: Any,
+        order_type: str,
+        amount: float,
+        rate: float,
+        time_in_force: str,
+        exit_reason: str,
+        current_time: datetime,
+        **kwargs: Any,
+    ) -> bool:
+        """Let every exit pass; one that the spread has not asked for closes both legs."""
+        tag = EntryTag.parse(trade.enter_tag)
+        if tag is not None and self._execution is not None:
+            self.broker.forced_exit(tag, trade, exit_reason, _ms(current_time))
+        return True
 
     @answer_on_error(None)
     def adjust_trade_position(

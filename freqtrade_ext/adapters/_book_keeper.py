@@ -1,0 +1,255 @@
+"""Freqtrade's trades and orders as execution's books, and how an order gets into them.
+
+An adopted order is entered as an *open* row, whatever its state on the exchange: Freqtrade itself
+then looks it up, at its start or in its next loop, and books fills, fees, stop orders and messages
+as it would have done had it known the order from the beginning.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from freqtrade.persistence import Order, Trade
+from sqlalchemy import select
+
+from freqtrade_ext.adapters._tags import EntryTag
+from freqtrade_ext.execution import (
+    AccountBooks,
+    BookedOrderRef,
+    BookedTrade,
+    Intent,
+    IntentPurpose,
+    OrderGuard,
+    OrderReport,
+    OrderSide,
+)
+
+__all__ = ["BotSide", "FreqtradeBooks"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BotSide:
+    """What a new trade needs to know of the bot."""
+
+    exchange: Any
+    strategy_name: str
+    stoploss: float
+    stake_currency: str
+    timeframe_minutes: int
+    trading_mode: Any
+    margin_mode: str
+
+
+class FreqtradeBooks:
+    """
+    The trades of the bot's database.
+
+    Parameters
+    ----------
+    bot : BotSide
+    markets : callable
+        Markets that this bot may trade.
+    guard : OrderGuard, optional
+        Knows the repair orders that have not settled.
+    """
+
+    def __init__(
+        self, bot: BotSide, markets: Callable[[], frozenset[str]], guard: OrderGuard | None = None
+    ) -> None:
+        self._bot = bot
+        self._markets = markets
+        self._guard = guard
+
+    def read(self) -> AccountBooks:
+        """Read every open trade."""
+        trades = tuple(self._booked(trade) for trade in Trade.get_open_trades())
+        markets = self._markets() | {trade.market for trade in trades}
+        return AccountBooks(trades=trades, markets=frozenset(markets))
+
+    def _booked(self, trade: Any) -> BookedTrade:
+        tag = EntryTag.parse(trade.enter_tag)
+        return BookedTrade(
+            trade_id=trade.id,
+            market=trade.pair,
+            quantity=_decimal(trade.amount) * (-1 if trade.is_short else 1),
+            entry_price=_decimal(trade.open_rate),
+            leverage=float(trade.leverage or 1.0),
+            margin_mode=self._bot.margin_mode,
+            opened_ms=_ms(trade.open_date),
+            changed_ms=max((_changed_ms(order) for order in trade.orders), default=0),
+            orders=tuple(
+                BookedOrderRef(
+                    venue_order_id=str(order.order_id),
+                    market=trade.pair,
+                    is_open=bool(order.ft_is_open),
+                    is_stop=order.ft_order_side == "stoploss",
+                )
+                for order in trade.orders
+            ),
+            owner=tag.spread_id if tag else None,
+            leg=tag.leg.value if tag else None,
+        )
+
+    def has_order(self, market: str, venue_order_id: str) -> bool:
+        """Whether any trade, open or closed, shows this order."""
+        wanted = (Order.order_id == str(venue_order_id)) & (Order.ft_pair == market)
+        return Order.session.execute(select(Order.id).where(wanted)).first() is not None
+
+    def adopt(self, report: OrderReport, intent: Intent | None) -> bool:
+        """Enter an order; False where no trade can take it and no intent says what it is."""
+        if self.has_order(report.market, report.venue_order_id):
+            return True
+        trade = self._trade_for(report, intent)
+        if trade is None:
+            if intent is None or intent.reduce_only or intent.purpose is IntentPurpose.REPAIR:
+                return False
+            trade = self._new_trade(report, intent)
+        trade.orders.append(self._open_row(report, intent, trade))
+        if report.side.value == trade.exit_side and report.kind.value != "stop":
+            trade.exit_reason = (intent.tag if intent else "") or "closed_on_exchange"
+        Trade.session.add(trade)
+        Trade.commit()
+        logger.warning(
+            "[SAFETY] order %s of %s (%s) was not in the books and is adopted into trade %s",
+            report.client_order_id,
+            report.market,
+            intent.purpose if intent else report.origin,
+            trade.id,
+            extra={"client_order_id": report.client_order_id, "trade": trade.id},
+        )
+        return True
+
+    def _trade_for(self, report: OrderReport, intent: Intent | None) -> Any:
+        """Find the open trade that an order belongs to: one trade a market, in Freqtrade."""
+        for trade in Trade.get_trades_proxy(pair=report.market, is_open=True):
+            tag = EntryTag.parse(trade.enter_tag)
+            if intent is None or intent.owner is None or tag is None:
+                return trade
+            if (tag.spread_id, tag.leg.value) == (intent.owner, intent.leg):
+                return trade
+        return None
+
+    def _new_trade(self, report: OrderReport, intent: Intent) -> Any:
+        bot, exchange, market = self._bot, self._bot.exchange, report.market
+        price = float(report.average_price or intent.price or _last_price(exchange, market))
+        fee = exchange.get_fee(symbol=market, taker_or_maker="maker")
+        trade = Trade(
+            pair=market,
+            base_currency=exchange.get_pair_base_currency(market),
+            stake_currency=bot.stake_currency,
+            stake_amount=float(report.quantity) * price / intent.leverage,
+            amount=0,
+            is_open=True,
+            amount_requested=float(report.quantity),
+            fee_open=fee,
+            fee_close=fee,
+            open_rate=price,
+            open_rate_requested=price,
+            open_date=datetime.fromtimestamp((report.time_ms or intent.created_ms) / 1000, UTC),
+            exchange=exchange.id,
+            strategy=bot.strategy_name,
+            enter_tag=intent.tag,
+            timeframe=bot.timeframe_minutes,
+            leverage=intent.leverage,
+            is_short=report.side is OrderSide.SELL,
+            trading_mode=bot.trading_mode,
+            funding_fees=0.0,
+            amount_precision=exchange.get_precision_amount(market),
+            price_precision=exchange.get_precision_price(market),
+            precision_mode=exchange.precisionMode,
+            precision_mode_price=exchange.precision_mode_price,
+            contract_size=exchange.get_contract_size(market),
+        )
+        trade.adjust_stop_loss(trade.open_rate, bot.stoploss, initial=True)
+        return trade
+
+    def _open_row(self, report: OrderReport, intent: Intent | None, trade: Any) -> Any:
+        order_side = "stoploss" if report.kind.value == "stop" else report.side.value
+        raw = {
+            "id": report.venue_order_id,
+            "symbol": report.market,
+            "status": "open",
+            "type": report.kind.value,
+            "side": report.side.value,
+            "amount": float(report.quantity),
+            "filled": 0.0,
+            "remaining": float(report.quantity),
+            "price": float(report.average_price) if report.average_price else None,
+            "timestamp": report.time_ms or None,
+            "stopPrice": float(intent.price) if intent and intent.price else None,
+        }
+        price = float(report.average_price or trade.open_rate)
+        row = Order.parse_from_ccxt_object(
+            raw, report.market, order_side, float(report.quantity), price
+        )
+        row.ft_order_tag = intent.tag if intent else report.origin.value
+        return row
+
+    def write_off(self, trade: BookedTrade, quantity: Decimal, price: Decimal, text: str) -> bool:
+        """Book an exit at `price` for which no order can be found."""
+        open_trades = Trade.get_trades_proxy(pair=trade.market, is_open=True)
+        booked = next((each for each in open_trades if each.id == trade.trade_id), None)
+        if booked is None:
+            return False
+        now = datetime.now(UTC)
+        order = Order.parse_from_ccxt_object(
+            {
+                "id": f"ext-{trade.trade_id}-{int(now.timestamp() * 1000)}",
+                "symbol": trade.market,
+                "status": "closed",
+                "type": "market",
+                "side": booked.exit_side,
+                "amount": float(quantity),
+                "filled": float(quantity),
+                "remaining": 0.0,
+                "average": float(price),
+                "price": float(price),
+                "cost": float(quantity * price),
+                "timestamp": int(now.timestamp() * 1000),
+            },
+            trade.market,
+            booked.exit_side,
+            float(quantity),
+            float(price),
+        )
+        order.ft_order_tag = "closed_on_exchange"
+        booked.orders.append(order)
+        booked.exit_reason = "closed_on_exchange"
+        booked.update_trade(order)
+        Trade.commit()
+        logger.warning("[SAFETY] trade %s (%s): %s", trade.trade_id, trade.market, text)
+        return True
+
+    def flattening_intents(self, market: str) -> Sequence[Intent]:
+        """Repair orders on this market that have not settled."""
+        if self._guard is None:
+            return ()
+        return [
+            intent
+            for intent in self._guard.open_questions(market)
+            if intent.purpose is IntentPurpose.REPAIR
+        ]
+
+
+def _last_price(exchange: Any, market: str) -> float:
+    ticker = exchange.fetch_ticker(market)
+    return float(ticker["last"])
+
+
+def _changed_ms(order: Any) -> int:
+    moments = (order.order_date, order.order_filled_date, order.order_update_date)
+    return max((_ms(moment) for moment in moments if moment is not None), default=0)
+
+
+def _ms(moment: datetime) -> int:
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # columns have no zone: UTC
+    return int(aware.timestamp() * 1000)
+
+
+def _decimal(number: float | None) -> Decimal:
+    return Decimal(str(number or 0.0))

@@ -1,0 +1,157 @@
+"""Which of the desk's orders Freqtrade is sending, and which leave with it: both legs at once."""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from freqtrade.persistence import Trade
+
+from freqtrade_ext.adapters._order_gate import AskedOrder
+from freqtrade_ext.adapters._tags import EntryTag
+from freqtrade_ext.execution import Intent, IntentPurpose, OrderKind, OrderSide
+from freqtrade_ext.risk import CloseReason
+from freqtrade_ext.spreads import (
+    LegName,
+    Purpose,
+    SpreadDesk,
+    SpreadRecord,
+    SpreadState,
+    SubmitOrder,
+)
+
+__all__ = ["SpreadOrders"]
+
+_PURPOSES = {
+    Purpose.ENTRY: IntentPurpose.ENTRY,
+    Purpose.TRIM: IntentPurpose.TRIM,
+    Purpose.EXIT: IntentPurpose.EXIT,
+    Purpose.UNWIND: IntentPurpose.UNWIND,
+}
+
+
+class SpreadOrders:
+    """
+    The owner of the orders of spreads.
+
+    Parameters
+    ----------
+    desk : callable
+        Returns the desk of this run.
+    markets : callable
+        Returns the markets of the book.
+    leverage : float
+        Leverage of every leg.
+    now_ms : callable
+        The clock.
+    """
+
+    def __init__(
+        self,
+        desk: Callable[[], SpreadDesk],
+        markets: Callable[[], frozenset[str]],
+        leverage: float,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._desk = desk
+        self._markets = markets
+        self._leverage = leverage
+        self._now_ms = now_ms
+
+    def claim(self, asked: AskedOrder) -> Sequence[Intent]:
+        """Find the desk's order that this is; the partner's order leaves with it."""
+        if asked.kind is OrderKind.STOP:
+            return ()
+        for record in self._desk().records.values():
+            for leg in LegName:
+                order = self._pending(record, leg)
+                if order is not None and _is(asked, record, leg, order):
+                    return self._with_partner(asked, record, leg, order)
+        return ()
+
+    def _with_partner(
+        self, asked: AskedOrder, record: SpreadRecord, leg: LegName, order: SubmitOrder
+    ) -> Sequence[Intent]:
+        first = self._intent(record, leg, order, asked.kind, asked.quantity, asked.price)
+        partner = self._pending(record, leg.other)
+        # A limit order's price is Freqtrade's to say, so only market orders go in twos.
+        together = {Purpose.ENTRY, Purpose.EXIT, Purpose.UNWIND}
+        if partner is None or asked.kind is not OrderKind.MARKET:
+            return (first,)
+        if order.purpose not in together or partner.reduce_only != order.reduce_only:
+            return (first,)
+        self._desk().mark_sent(record.position.spread_id, partner, self._now_ms())
+        quantity = partner.quantity
+        return first, self._intent(record, leg.other, partner, OrderKind.MARKET, quantity, None)
+
+    def _pending(self, record: SpreadRecord, leg: LegName) -> SubmitOrder | None:
+        return self._desk().pending_order(record.position.spread_id, leg)
+
+    def _intent(
+        self,
+        record: SpreadRecord,
+        leg: LegName,
+        order: SubmitOrder,
+        kind: OrderKind,
+        quantity: Decimal,
+        price: Decimal | None,
+    ) -> Intent:
+        market = record.leg_a if leg is LegName.A else record.leg_b
+        return Intent(
+            client_order_id=order.client_order_id,
+            market=market,
+            side=OrderSide(order.side.value),
+            kind=kind,
+            quantity=quantity,
+            price=price,
+            reduce_only=order.reduce_only,
+            purpose=_PURPOSES[order.purpose],
+            attempt=order.attempt,
+            created_ms=self._now_ms(),
+            owner=record.position.spread_id,
+            leg=leg.value,
+            leverage=self._leverage,
+            tag=_said(record, leg, order),
+            held_before=self.held(market),
+        )
+
+    def held(self, market: str) -> Decimal:
+        """Return the signed position of a market by the books."""
+        trades = Trade.get_trades_proxy(pair=market, is_open=True)
+        return sum(
+            (Decimal(str(t.amount or 0.0)) * (-1 if t.is_short else 1) for t in trades), Decimal(0)
+        )
+
+    def markets(self) -> frozenset[str]:
+        """Return the markets that this bot may trade."""
+        return self._markets()
+
+    def is_at_rest(self) -> bool:
+        """Whether every spread is whole and waits for nothing."""
+        return all(
+            record.position.state is SpreadState.OPEN and not record.position.has_working_orders
+            for record in self._desk().records.values()
+        )
+
+    def said_of(self, market: str, *, reduce_only: bool) -> str:
+        """Return the close reason of an order that a person forces; forced entries have no tag."""
+        return CloseReason.MANUAL.value if reduce_only else ""
+
+
+def _is(asked: AskedOrder, record: SpreadRecord, leg: LegName, order: SubmitOrder) -> bool:
+    market = record.leg_a if leg is LegName.A else record.leg_b
+    same = (asked.market, asked.side.value, asked.reduce_only) == (
+        market,
+        order.side.value,
+        order.reduce_only,
+    )
+    lot = record.position.leg(leg).lot
+    return same and abs(asked.quantity - order.quantity) < max(lot, Decimal("1e-12"))
+
+
+def _said(record: SpreadRecord, leg: LegName, order: SubmitOrder) -> str:
+    """What the books will say: the entry tag of what adds, the close reason of what reduces."""
+    if order.reduce_only:
+        return (order.reason or CloseReason.ORPHAN_LEG).value
+    plan = record.position.plan
+    if plan is None:
+        return ""
+    return str(EntryTag(record.position.spread_id, plan.direction, leg))

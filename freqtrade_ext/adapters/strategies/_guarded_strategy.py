@@ -1,0 +1,72 @@
+"""What every strategy of ours has in live mode: orders that cannot be lost."""
+
+import logging
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from freqtrade.exceptions import OperationalException
+from freqtrade.strategy import IStrategy
+
+from freqtrade_ext.errors import ExtensionError
+from freqtrade_ext.settings import ExecutionSettings
+
+if TYPE_CHECKING:
+    from freqtrade_ext.adapters._live_execution import ExecutionOwner, LiveExecution
+
+__all__ = ["GuardedStrategy"]
+
+logger = logging.getLogger(__name__)
+
+
+class GuardedStrategy(IStrategy):
+    """Base of strategies whose live orders go through the order guard."""
+
+    _execution: "LiveExecution | None" = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether real orders are sent; a dry run has no exchange that could lose one."""
+        return str(self.dp.runmode.value) == "live"
+
+    def start_execution(self, settings: ExecutionSettings, owner: "ExecutionOwner") -> None:
+        """
+        Take the account, recover what an earlier run left, and guard every order from now on.
+
+        Raises
+        ------
+        OperationalException
+            If another bot runs on the account, the exchange cannot be asked, or the guard cannot
+            work on it; the bot does not start.
+        """
+        if not self.is_live:
+            return
+        if not settings.guard:
+            logger.warning(
+                "[SAFETY] order guard is OFF (ext.execution.guard is false): an order whose answer "
+                "is lost, or a crash while one is sent, leaves a position that nobody manages"
+            )
+            return
+        # Only a live bot needs it; a backtest must not load it.
+        from freqtrade_ext.adapters._live_execution import LiveExecution
+
+        execution = LiveExecution(self, settings, owner)
+        try:
+            execution.start()
+            execution.recover()
+        except ExtensionError as error:
+            execution.end()
+            raise OperationalException(str(error)) from error
+        execution.watch()
+        self._execution = execution
+
+    def loop_execution(self, current_time: datetime) -> None:
+        """Do what is due at the start of a loop."""
+        if self._execution is not None:
+            self._execution.loop()
+
+    def ft_bot_cleanup(self) -> None:
+        """End the watcher and give the account back, when the bot ends or reloads."""
+        execution, self._execution = self._execution, None
+        if execution is not None:
+            execution.end()
+        super().ft_bot_cleanup()

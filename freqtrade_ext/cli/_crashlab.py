@@ -1,0 +1,212 @@
+"""``freqtrade-ext crashlab``: the user's own configuration and strategy through every fault."""
+
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from freqtrade_ext.cli._crash_faults import SCENARIOS, Scenario, chosen
+from freqtrade_ext.cli._crash_report import (
+    as_json,
+    failures,
+    fault_rows,
+    result_table,
+    write_json,
+)
+from freqtrade_ext.cli._crash_runner import Patience, RunResult, play
+from freqtrade_ext.cli._crash_session import Session
+from freqtrade_ext.cli._crash_stage import CrashStage
+from freqtrade_ext.errors import ConfigError, VenueError
+
+if TYPE_CHECKING:
+    from freqtrade_ext.adapters.lab_configuration import UserConfiguration
+
+__all__ = ["crashlab"]
+
+Run = tuple[int, Scenario, int]
+
+
+@click.command()
+@click.option(
+    "-c",
+    "--config",
+    "configs",
+    multiple=True,
+    default=("config.json",),
+    show_default=True,
+    help="Freqtrade configuration; may be given several times.",
+)
+@click.option("--faults", default="all", show_default=True, help="Names or classes, by commas.")
+@click.option("--list", "listing", is_flag=True, help="Show every fault and stop.")
+@click.option("--runs", default=1, show_default=True, type=click.IntRange(1), help="Runs of each.")
+@click.option("--seed", default=1, show_default=True, help="Reproduces market and choices.")
+@click.option("--guard/--no-guard", default=None, help="Order guard on or off; default: as set.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 8), help="At once.")
+@click.option("--patience", default=90.0, show_default=True, help="Seconds to wait for rest.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write results there.")
+@click.option("--keep", is_flag=True, help="Keep the lab's folder: logs, journals, databases.")
+def crashlab(
+    configs: tuple[str, ...],
+    faults: str,
+    listing: bool,
+    runs: int,
+    seed: int,
+    guard: bool | None,
+    jobs: int,
+    patience: float,
+    json_file: Path | None,
+    keep: bool,
+) -> None:
+    """
+    Rehearse a configuration and its strategy through everything that can go wrong.
+
+    Runs a stock Freqtrade in live mode on a rehearsal exchange on this machine, lets one fault
+    after the other happen, kill -9 included, and counts orphans, duplicates and lost orders. Your
+    files, your database and your exchange are never touched: everything happens in a folder of
+    the lab's own, and the bot can reach no other host.
+
+    Exit code 0: all faults happened and nothing was lost; 1: something was; 2: wrong usage.
+    """
+    scenarios = chosen(faults)
+    console = Console(soft_wrap=True)
+    if listing:
+        for scenario in SCENARIOS:
+            console.print(f"{scenario.fault_class:2}  {scenario.name:28} {scenario.sentence}")
+        return
+    folder = Path(tempfile.mkdtemp(prefix="crashlab-"))
+    try:
+        lab = _Lab(folder, configs, console, seed, guard, Patience(rest=patience))
+        results = lab.play(_order(scenarios, runs), jobs)
+    finally:
+        if keep:
+            console.print(f"logs, journals and databases: {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    rows = fault_rows(scenarios, results)
+    Console(width=max(console.width, 132)).print(
+        result_table(rows, title=f"Crash lab: {lab.user.strategy}, order guard {lab.guarded}")
+    )
+    if json_file is not None:
+        write_json(json_file, as_json(rows, results, seed=seed, guard=lab.guarded))
+    for line in failures(rows):
+        console.print(f"[red]{line}[/red]")
+    sys.exit(1 if failures(rows) else 0)
+
+
+def _order(scenarios: Sequence[Scenario], runs: int) -> list[Run]:
+    numbered = ((scenario, run) for run in range(1, runs + 1) for scenario in scenarios)
+    return [(index, scenario, run) for index, (scenario, run) in enumerate(numbered)]
+
+
+@dataclass(slots=True)
+class _Lab:
+    """Stages, and the runs that are shared out among them."""
+
+    folder: Path
+    configs: tuple[str, ...]
+    console: Console
+    seed: int
+    guard: bool | None
+    patience: Patience
+    user: "UserConfiguration" = field(init=False)
+    guarded: str = field(init=False, default="as configured")
+    _begin: float = field(init=False, default_factory=time.monotonic)
+    _printing: threading.Lock = field(init=False, default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        from freqtrade_ext.adapters.lab_configuration import load_user_configuration
+
+        self.user = load_user_configuration(
+            list(self.configs), scratch=self.folder / "data_of_nobody"
+        )
+        if self.guard is not None:
+            self.guarded = "on" if self.guard else "off"
+
+    def say(self, text: str) -> None:
+        """Print a line with the time."""
+        with self._printing:
+            seconds = time.monotonic() - self._begin
+            self.console.print(f"[dim]{seconds:5.0f} s[/dim]  {text}")
+
+    def play(self, runs: Sequence[Run], jobs: int) -> list[RunResult]:
+        """Play all runs on as many stages as asked for; results in the order of the runs."""
+        waiting: SimpleQueue[Run] = SimpleQueue()
+        for run in runs:
+            waiting.put(run)
+        self.say(
+            f"rehearsing [bold]{self.user.strategy}[/bold] in {self.folder}: {len(runs)} run(s); "
+            "your files, database and exchange are not touched"
+        )
+        stages = min(jobs, len(runs))
+        with ThreadPoolExecutor(stages) as pool:
+            played = [pool.submit(self._work, number, waiting) for number in range(stages)]
+            found = [item for one in played for item in one.result()]
+        return [result for _, result in sorted(found, key=lambda item: item[0])]
+
+    def _work(self, number: int, waiting: "SimpleQueue[Run]") -> list[tuple[int, RunResult]]:
+        """Play runs on one stage until none is left."""
+        stage = CrashStage(
+            self.folder / f"stage{number + 1}", self.user, seed=self.seed, guard=self.guard
+        )
+        results: list[tuple[int, RunResult]] = []
+        with stage.stage.rehearsal.server:
+            count = stage.prepare()
+            self.say(f"stage {number + 1}: {count} spreads, log in {stage.log}")
+            session = Session(stage)
+            try:
+                _first_start(session)
+                while (run := _next(waiting)) is not None:
+                    results.append((run[0], self._one(session, run)))
+            finally:
+                session.bot.kill()
+        return results
+
+    def _one(self, session: Session, run: Run) -> RunResult:
+        _, scenario, number = run
+        result = play(session, scenario, seed=self.seed, run=number, patience=self.patience)
+        colour = "green" if result.passed else "red"
+        self.say(f"[{colour}]{scenario.name}[/{colour}] #{number}: {describe(result)}")
+        return result
+
+
+def _next(waiting: "SimpleQueue[Run]") -> Run | None:
+    try:
+        return waiting.get_nowait()
+    except Empty:
+        return None
+
+
+def _first_start(session: Session) -> None:
+    """Start the bot; a bot that does not start at all is the configuration's fault."""
+    try:
+        session.start_bot()
+    except VenueError as error:
+        raise ConfigError(f"the bot does not start with this configuration: {error}") from error
+
+
+def describe(result: RunResult) -> str:
+    """Say in a line what became of a run."""
+    verdict = result.verdict
+    findings: list[Any] = [
+        *(f"orphan {text}" for text in verdict.orphans),
+        *(f"only in the books {text}" for text in verdict.phantoms),
+        *(f"duplicate {text}" for text in verdict.duplicates),
+        *(f"lost {text}" for text in verdict.lost),
+        *result.notes,
+    ]
+    recovery = "never" if result.recovery_s is None else f"after {result.recovery_s:.1f} s"
+    text = (
+        f"naked {verdict.longest_naked_s:.1f} s, {verdict.naked_per_1000:.0f} USDT·s per 1 000; "
+        f"at rest {recovery}; took {result.seconds:.0f} s"
+    )
+    return "; ".join([text, *findings])

@@ -1,0 +1,243 @@
+"""The rule that says found, absent or still unknown.
+
+Bugs that were planted in `_resolution`, one at a time, and the test that turned red:
+
+@@MUTANTS@@
+"""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freqtrade_ext.execution import OrderKind, OrderOrigin, OrderSide
+from freqtrade_ext.execution._resolution import (
+    Absent,
+    Denials,
+    Evidence,
+    Found,
+    OtherOrders,
+    StillUnknown,
+    judge,
+)
+
+from .doubles import BTC, START_MS, D, exit_of, fill, intent, report_of
+
+LATER = START_MS + 60_000
+ENOUGH = Denials(4, START_MS + 200)
+NOTHING = Evidence(is_denied=True, fills=(), position=D(0))
+
+
+def verdict(
+    evidence, denials=ENOUGH, meant=None, now_ms=LATER, known=frozenset(), later=frozenset()
+):
+    return judge(
+        meant or intent(),
+        evidence,
+        denials,
+        now_ms,
+        settling_ms=30_000,
+        min_denials=4,
+        others=OtherOrders(known, later),
+    )
+
+
+def seen(**more):
+    return Evidence(**({"is_denied": True, "fills": (), "position": D(0)} | more))
+
+
+def test_an_order_that_the_look_up_shows_is_found():
+    report = report_of(intent())
+    assert verdict(Evidence(looked_up=report), Denials()) == Found(report)
+
+
+def test_an_order_that_a_list_shows_is_found_although_the_look_up_denies_it():
+    report = report_of(intent())
+    other = report_of(intent("x-2"), venue_order_id="7")
+    assert verdict(seen(orders=(other, report))) == Found(report)
+
+
+def test_finding_counts_even_if_another_question_failed():
+    report = report_of(intent())
+    assert verdict(Evidence(looked_up=report, failure="timed out")) == Found(report)
+
+
+def test_an_order_of_another_intent_is_not_taken_for_it():
+    assert verdict(seen(orders=(report_of(intent("x-2")),))) == Absent()
+
+
+def test_enough_denials_over_the_settling_time_prove_absence():
+    assert verdict(NOTHING) == Absent()
+
+
+def test_too_few_denials_prove_nothing():
+    answer = verdict(NOTHING, Denials(3, START_MS))
+    assert answer == StillUnknown("no such order, said 3 time(s)")
+
+
+def test_denials_within_less_than_the_settling_time_prove_nothing():
+    first = LATER - 29_999
+    assert isinstance(verdict(NOTHING, Denials(50, first)), StillUnknown)
+    assert verdict(NOTHING, Denials(50, first - 1)) == Absent()
+
+
+def test_a_round_in_which_a_question_failed_proves_nothing():
+    assert verdict(seen(failure="positions timed out")) == StillUnknown("positions timed out")
+
+
+def test_a_round_without_a_denial_proves_nothing():
+    answer = verdict(Evidence(fills=(), position=D(0)))
+    assert answer == StillUnknown("the exchange was not asked for the order itself")
+
+
+@pytest.mark.parametrize("missing", [{"fills": None}, {"position": None}])
+def test_absence_needs_the_fills_and_the_position(missing):
+    assert isinstance(verdict(seen(**missing)), StillUnknown)
+
+
+def test_a_fill_that_nobody_else_claims_keeps_the_question_open():
+    answer = verdict(seen(fills=(fill("55"),), position=D(0)))
+    assert answer == StillUnknown("fill f55 of order 55 may be its own")
+
+
+def test_a_part_of_it_may_be_its_own_too():
+    part = fill("55", quantity=D("0.5"))
+    assert isinstance(verdict(seen(fills=(part,), position=D(0))), StillUnknown)
+
+
+def test_a_fill_stamped_by_a_clock_that_runs_behind_may_be_its_own():
+    early = fill("55", time_ms=START_MS - 900)
+    assert isinstance(verdict(seen(fills=(early,), position=D(0))), StillUnknown)
+
+
+@pytest.mark.parametrize(
+    "other", [{"quantity": D("2.1")}, {"side": OrderSide.SELL}], ids=["too much", "other side"]
+)
+def test_a_fill_that_cannot_be_its_own_explains_itself(other):
+    execution = fill("55", **other)
+    position = execution.quantity * execution.side.sign
+    assert verdict(seen(fills=(execution,), position=position)) == Absent()
+
+
+def test_a_fill_of_another_intent_is_explained():
+    answer = verdict(seen(fills=(fill("55"),), position=D(2)), known=frozenset({"55"}))
+    assert answer == Absent()
+
+
+def test_a_fill_of_an_order_with_another_client_order_id_is_explained():
+    other = report_of(intent("by-hand"), venue_order_id="55")
+    assert verdict(seen(orders=(other,), fills=(fill("55"),), position=D(2))) == Absent()
+
+
+def test_a_fill_of_an_order_without_a_client_order_id_is_not_explained():
+    other = report_of(intent(""), venue_order_id="55")
+    answer = verdict(seen(orders=(other,), fills=(fill("55"),), position=D(2)))
+    assert isinstance(answer, StillUnknown)
+
+
+@pytest.mark.parametrize("origin", [OrderOrigin.LIQUIDATION, OrderOrigin.ADL])
+def test_a_liquidation_is_explained_without_a_client_order_id(origin):
+    meant = exit_of(held_before=D(2))
+    other = report_of(exit_of(""), venue_order_id="55", origin=origin)
+    sold = fill("55", side=OrderSide.SELL)
+    evidence = seen(orders=(other,), fills=(sold,), position=D(0))
+    assert verdict(evidence, meant=meant) == Absent()
+
+
+def test_a_stop_may_have_filled_as_an_order_with_another_client_order_id():
+    stop = exit_of(kind=OrderKind.STOP, price=D(90), held_before=D(2))
+    other = report_of(exit_of("by the exchange"), venue_order_id="55")
+    sold = fill("55", side=OrderSide.SELL)
+    evidence = seen(orders=(other,), fills=(sold,), position=D(0))
+    assert isinstance(verdict(evidence, meant=stop), StillUnknown)
+    assert verdict(evidence, meant=stop, known=frozenset({"55"})) == Absent()
+
+
+@pytest.mark.parametrize(
+    ("meant", "position"),
+    [
+        (intent(), D("0.1")),
+        (intent(held_before=D(3)), D(5)),
+        (intent(held_before=D(-2)), D(0)),
+        (exit_of(held_before=D(2)), D(0)),
+        (exit_of(held_before=D(0)), D(-2)),
+    ],
+)
+def test_a_position_that_moved_its_way_keeps_the_question_open(meant, position):
+    answer = verdict(seen(position=position), meant=meant)
+    assert answer == StillUnknown(
+        f"the position is {position}, {meant.held_before} is explained without it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("meant", "position"),
+    [(intent(held_before=D(2)), D(0)), (exit_of(held_before=D(2)), D(3)), (intent(), D(0))],
+)
+def test_a_position_that_did_not_move_its_way_says_nothing_of_it(meant, position):
+    assert verdict(seen(position=position), meant=meant) == Absent()
+
+
+def test_a_fill_the_other_way_does_not_cover_a_position_that_moved_its_way():
+    """Bought unseen 2, sold by hand 2: the position is where it was, and is not explained."""
+    sold = fill("55", side=OrderSide.SELL)
+    assert isinstance(verdict(seen(fills=(sold,), position=D(0))), StillUnknown)
+
+
+def test_what_was_filled_before_the_intent_is_part_of_what_was_held():
+    before = fill("55", time_ms=START_MS - 1)
+    evidence = seen(fills=(before,), position=D(4))
+    answer = verdict(evidence, meant=intent(held_before=D(2)), known=frozenset({"55"}))
+    assert answer == StillUnknown("the position is 4, 2 is explained without it")
+
+
+def test_an_old_fill_of_an_order_that_was_found_later_was_not_part_of_what_was_held():
+    """Or an order that never arrived would stay a ghost because of an earlier ghost."""
+    before = fill("55", time_ms=START_MS - 20_000)
+    evidence = seen(fills=(before,), position=D(2))
+    known = frozenset({"55"})
+    assert verdict(evidence, known=known, later=known) == Absent()
+    assert isinstance(verdict(evidence, known=known), StillUnknown)
+
+
+def test_denials_keep_the_time_of_the_first():
+    assert Denials().and_one(5).and_one(9) == Denials(2, 5)
+    assert not Denials().suffice(10**9, settling_ms=1, min_denials=1)
+
+
+reports = st.sampled_from(
+    [report_of(intent("x-2")), report_of(intent("x-3", market=BTC), venue_order_id="8")]
+)
+evidences = st.builds(
+    Evidence,
+    is_denied=st.booleans(),
+    failure=st.sampled_from(["", "", "timed out"]),
+    orders=st.lists(reports, max_size=2).map(tuple),
+    fills=st.none() | st.lists(st.sampled_from([fill("55"), fill("1000")])).map(tuple),
+    position=st.none() | st.sampled_from([D(0), D(2), D(-2)]),
+)
+denial_counts = st.builds(Denials, st.integers(0, 6), st.integers(START_MS, LATER))
+
+
+@given(evidences, denial_counts, st.integers(0, 60_000))
+def test_absence_is_never_said_without_every_part_of_the_proof(evidence, denials, ms):
+    now_ms = START_MS + ms
+    if verdict(evidence, denials, now_ms=now_ms) == Absent():
+        assert evidence.is_denied
+        assert not evidence.failure
+        assert denials.count >= 4
+        assert now_ms - denials.first_ms >= 30_000
+        assert evidence.position is not None
+        assert all(item.venue_order_id == "1000" for item in evidence.fills)
+
+
+@given(evidences, denial_counts)
+def test_more_trouble_never_turns_a_question_into_absence(evidence, denials):
+    if verdict(evidence, denials) != Absent():
+        worse = Evidence(
+            is_denied=evidence.is_denied,
+            failure="timed out",
+            orders=evidence.orders,
+            fills=evidence.fills,
+            position=evidence.position,
+        )
+        assert verdict(worse, denials) != Absent()
