@@ -49,5 +49,6 @@ if [ "$status" -ne 0 ]; then
 fi
 
 trap - TERM INT
+[ -z "$stopped" ] || exit 143
 # In place of this shell, so that the signals of docker stop reach Freqtrade.
 exec freqtrade "$@"

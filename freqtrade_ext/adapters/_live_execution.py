@@ -1,44 +1,26 @@
 """Execution of one live bot: guard, gate, watcher, reconciliation, lease, orderly end."""
 
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from typing import Any, Protocol
 
 from freqtrade.enums import State
-from freqtrade.exceptions import OperationalException
-from freqtrade.exchange import timeframe_to_minutes
 from freqtrade.persistence import Trade
 
-from freqtrade_ext.adapters._book_keeper import BotSide, FreqtradeBooks
+from freqtrade_ext.adapters._account import Account
 from freqtrade_ext.adapters._callbacks import answer_on_error
-from freqtrade_ext.adapters._ccxt_venue import CcxtVenue, unsupported_reason
-from freqtrade_ext.adapters._lease import AccountLease
+from freqtrade_ext.adapters._ccxt_venue import CcxtVenue
 from freqtrade_ext.adapters._order_gate import OrderGate, OrderOwner
 from freqtrade_ext.adapters._shutdown import OrderlyStop
 from freqtrade_ext.adapters._watcher import Watcher, own_connection
-from freqtrade_ext.adapters.execution_store import InboxTable, IntentTable
 from freqtrade_ext.errors import VenueError
-from freqtrade_ext.execution import GuardPolicy, IntentState, OrderGuard, Reconciler, RequestBudget
+from freqtrade_ext.execution import IntentState, RecoveryReport, RequestBudget
 from freqtrade_ext.settings import ExecutionSettings
 
-__all__ = ["ExecutionOwner", "LiveExecution", "SystemClock"]
+__all__ = ["ExecutionOwner", "LiveExecution"]
 
 logger = logging.getLogger(__name__)
-
-
-class SystemClock:
-    """The real time."""
-
-    def now_ms(self) -> int:
-        """Return milliseconds since 1970, UTC."""
-        return int(time.time() * 1000)
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
 
 
 class ExecutionOwner(OrderOwner, Protocol):
@@ -67,41 +49,22 @@ class LiveExecution:
         self._bot = bot_of(strategy)
         self._owner = owner
         exchange = self._bot.exchange
-        reason = unsupported_reason(exchange.id)
-        if reason is not None:
-            raise OperationalException(
-                f"ext.execution.guard: {reason}; set it to false to trade without protection "
-                "against lost orders"
-            )
-        self.clock = SystemClock()
-        engine = Trade.session.get_bind()
-        self._store = IntentTable(engine)
-        self._venue = CcxtVenue(exchange, batch=settings.batch_orders)
-        policy = GuardPolicy(
-            patience_ms=round(settings.patience_seconds * 1000),
-            settling_ms=round(settings.settling_seconds * 1000),
-        )
-        self.guard = OrderGuard(self._venue, self._store, self.clock, policy)
+        self._account = Account.open(exchange, self._bot.config, strategy, settings, owner.markets)
+        self.guard = self._account.guard
         self.gate = OrderGate(
-            exchange, self._venue, self.guard, owner, self._store.by_venue_order, self.clock
-        )
-        books = FreqtradeBooks(bot_side(self._bot, strategy), owner.markets, self.guard)
-        self.reconciler = Reconciler(
-            self._venue,
+            exchange,
+            self._account.venue,
             self.guard,
-            books,
-            settings.policies,
-            InboxTable(engine),
-            self.clock,
-            lambda market: Decimal(str(exchange.get_precision_amount(market) or 0)),
+            owner,
+            self._account.store.by_venue_order,
+            self._account.clock,
         )
-        self._lease = AccountLease(self._bot.config, engine, self.clock)
         self._watcher = Watcher(
             CcxtVenue(exchange, own_connection(exchange._api)),
             RequestBudget(settings.watch_weight_per_minute),
             self._busy_markets,
             self._beat,
-            self.clock,
+            self._account.clock,
             settings.watch_every_seconds,
         )
         self.stop = OrderlyStop(
@@ -110,17 +73,13 @@ class LiveExecution:
         self._lease_is_lost = False
         self._active: frozenset[str] = frozenset()
 
-    def start(self) -> None:
+    def start(self) -> RecoveryReport:
         """Take the account, learn what became of earlier orders, and guard what is sent now."""
-        self._lease.take()
-        self.guard.restore()
+        self._account.lease.take()
         self.gate.install(sorted(self._owner.markets()))
         self.stop.install()
         self._active = self._owner.markets()
-
-    def recover(self) -> Any:
-        """Reconcile with the exchange before the first loop."""
-        return self.reconciler.run_until_quiet()
+        return self._account.recover()
 
     def watch(self) -> None:
         """Watch the account from now on."""
@@ -130,28 +89,33 @@ class LiveExecution:
             "outcomes are looked up, the account is watched"
         )
 
+    @contextmanager
+    def fresh_books(self) -> Iterator[None]:
+        """
+        Hold the books as they are committed: nobody else changes them meanwhile.
+
+        REST and Telegram change trades in threads of their own, with sessions of their own; the
+        commit makes this thread read them again.
+        """
+        with self._bot._exit_lock:
+            Trade.commit()
+            yield
+
     def loop(self) -> None:
-        """Do what is due at the start of a loop of the bot."""
+        """Do what is due at the start of a loop of the bot; inside `fresh_books`."""
         self.stop.check()
         if self._lease_is_lost:
             self._bot.state = State.STOPPED
             raise VenueError("the account is traded by another bot; this one has stopped")
-        with self._books():
-            self._reconcile()
-
-    @contextmanager
-    def _books(self) -> Iterator[None]:
-        """Keep the REST interface and Telegram from changing the books meanwhile."""
-        with self._bot._exit_lock:
-            yield
+        self._reconcile()
 
     @answer_on_error(None)
     def _reconcile(self) -> None:
         snapshot = self._watcher.take()
         if snapshot is None:
-            self.reconciler.catch_up()
+            self._account.reconciler.catch_up()
         else:
-            self.reconciler.act(snapshot)
+            self._account.reconciler.act(snapshot)
 
     def is_at_rest(self) -> bool:
         """Whether no order is in flight and every position is whole."""
@@ -168,7 +132,7 @@ class LiveExecution:
 
     def name_of(self, market: str, venue_order_id: str) -> str | None:
         """Return the client order id of a spread's order; None for every other order."""
-        intent = self._store.by_venue_order(market, venue_order_id)
+        intent = self._account.store.by_venue_order(market, venue_order_id)
         return intent.client_order_id if intent is not None and intent.owner else None
 
     def unsettled_markets(self) -> frozenset[str]:
@@ -181,7 +145,7 @@ class LiveExecution:
         self._watcher.stop()
         self.stop.remove()
         self.gate.remove()
-        self._lease.release()
+        self._account.lease.release()
 
     def note_active(self, markets: frozenset[str]) -> None:
         """Say which markets have something going on."""
@@ -191,7 +155,7 @@ class LiveExecution:
         return self._active | self.unsettled_markets()
 
     def _beat(self) -> None:
-        if not self._lease.heartbeat() and not self._lease_is_lost:
+        if not self._account.lease.heartbeat() and not self._lease_is_lost:
             self._lease_is_lost = True
             logger.critical("[SAFETY] another bot has taken this account: no more orders")
 
@@ -199,16 +163,3 @@ class LiveExecution:
 def bot_of(strategy: Any) -> Any:
     """Return the running FreqtradeBot of a strategy; see docs/architecture.md."""
     return strategy.dp._DataProvider__rpc._rpc._freqtrade
-
-
-def bot_side(bot: Any, strategy: Any) -> BotSide:
-    """Gather what an adopted trade needs to know of the bot."""
-    return BotSide(
-        exchange=bot.exchange,
-        strategy_name=strategy.get_strategy_name(),
-        stoploss=float(strategy.stoploss),
-        stake_currency=bot.config["stake_currency"],
-        timeframe_minutes=timeframe_to_minutes(bot.config["timeframe"]),
-        trading_mode=bot.trading_mode,
-        margin_mode=str(getattr(bot.margin_mode, "value", bot.margin_mode) or "").lower(),
-    )

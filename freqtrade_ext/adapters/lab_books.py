@@ -3,12 +3,11 @@
 import json
 import re
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["BotBooks", "age_books", "hold_lock", "read_bot_books"]
+__all__ = ["BotBooks", "DatabaseLock", "age_books", "read_bot_books"]
 
 _TIMEOUT_SECONDS = 1.0
 _EPOCH_MS = re.compile(r"\b1[5-9]\d{11}\b")
@@ -95,15 +94,34 @@ def _repairs(connection: sqlite3.Connection) -> frozenset[str]:
     )
 
 
-@contextmanager
-def hold_lock(database: Path) -> Iterator[None]:
-    """Keep every other process from writing to a database."""
-    with closing(sqlite3.connect(database, timeout=10.0, isolation_level=None)) as connection:
-        connection.execute("BEGIN EXCLUSIVE")
-        try:
-            yield
-        finally:
-            connection.execute("ROLLBACK")
+class DatabaseLock:
+    """
+    Keeps every other process from writing to a database; may be taken in one thread and released
+    in another.
+
+    Parameters
+    ----------
+    database : Path
+        A SQLite file.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._connection: sqlite3.Connection | None = None
+
+    def take(self) -> None:
+        """Take the lock, waiting for a writer for a moment."""
+        self._connection = sqlite3.connect(
+            self._database, timeout=10.0, isolation_level=None, check_same_thread=False
+        )
+        self._connection.execute("BEGIN EXCLUSIVE")
+
+    def release(self) -> None:
+        """Give the lock back; harmless if it was not taken."""
+        if self._connection is not None:
+            self._connection.execute("ROLLBACK")
+            self._connection.close()
+            self._connection = None
 
 
 def age_books(database: Path, days: int) -> int:

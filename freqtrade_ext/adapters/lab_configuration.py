@@ -1,11 +1,15 @@
 """The user's own configuration, read for a rehearsal: nothing of it is written or connected to."""
 
-import os
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from freqtrade_ext.adapters.market_data import load_bot_configuration
+from freqtrade.configuration.environment_vars import environment_vars_to_dict
+from freqtrade.configuration.load_config import load_from_files
+from freqtrade.exceptions import OperationalException
+from freqtrade.misc import deep_merge_dicts
+
 from freqtrade_ext.errors import ConfigError
 from freqtrade_ext.settings import load_settings
 
@@ -35,16 +39,11 @@ class UserConfiguration:
     book: Path
 
 
-def load_user_configuration(files: list[str], *, scratch: Path) -> UserConfiguration:
+def load_user_configuration(files: list[str]) -> UserConfiguration:
     """
     Read configuration files with Freqtrade's own loader, later ones overriding earlier ones.
 
-    Parameters
-    ----------
-    files : list of str
-        The files.
-    scratch : Path
-        Folder of ours that Freqtrade may take for its data folder: it creates that if need be.
+    Freqtrade's `Configuration` is not asked: it makes folders in the user's.
 
     Raises
     ------
@@ -52,21 +51,33 @@ def load_user_configuration(files: list[str], *, scratch: Path) -> UserConfigura
         With Freqtrade's own message if a file is missing or wrong, or if the configuration is not
         one that can be rehearsed; every reason on a line of its own.
     """
-    loaded = load_bot_configuration(files, datadir=str(scratch))
-    raw = dict(loaded.raw["original_config"])
-    settings = load_settings(raw.get("ext"), source=", ".join(files))
+    source = ", ".join(files)
+    raw = _merged(files)
+    settings = load_settings(raw.get("ext"), source=source)
+    user_data = Path(raw.get("user_data_dir") or "user_data").expanduser().resolve()
+    folders = _strategy_folders(raw, user_data)
     problems = _problems(raw)
-    folders = _strategy_folders(raw, loaded.user_data)
     if not folders:
-        problems.append(f"strategy_path: no folder of strategies found for {loaded.user_data}")
+        problems.append(f"strategy_path: there is no {user_data / 'strategies'}")
     if problems:
-        raise ConfigError("\n".join(f"{', '.join(files)}: {line}" for line in problems))
+        raise ConfigError("\n".join(f"{source}: {line}" for line in problems))
     return UserConfiguration(
         raw=raw,
         strategy=str(raw["strategy"]),
         folders=folders,
-        book=loaded.user_data / settings.spreads.book,
+        book=user_data / settings.spreads.book,
     )
+
+
+def _merged(files: list[str]) -> dict[str, Any]:
+    logging.disable(logging.INFO)  # Freqtrade tells at length what it reads
+    try:
+        raw = load_from_files(files)
+        return dict(deep_merge_dicts(environment_vars_to_dict(), raw))
+    except OperationalException as error:
+        raise ConfigError(str(error)) from error
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _problems(raw: dict[str, Any]) -> list[str]:
@@ -83,7 +94,7 @@ def _problems(raw: dict[str, Any]) -> list[str]:
 
 def _strategy_folders(raw: dict[str, Any], user_data: Path) -> tuple[Path, ...]:
     asked = raw.get("strategy_path")
-    candidates = [Path(os.path.expanduser(asked))] if asked else []
+    candidates = [Path(asked).expanduser()] if asked else []
     candidates.append(user_data / "strategies")
     found = dict.fromkeys(path.resolve() for path in candidates if path.is_dir())
     return tuple(found)

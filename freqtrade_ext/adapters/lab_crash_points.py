@@ -217,7 +217,7 @@ def _wrap_freqtrade(points: CrashPoints) -> None:
             setattr(strategy, name, _failing(points, name, getattr(strategy, name)))
         return strategy
 
-    Exchange.create_order = ordering
+    Exchange.create_order = ordering  # type: ignore[method-assign]
     Trade.commit = staticmethod(lambda: points.commit(commit))
     StrategyResolver.load_strategy = staticmethod(loading)
 

@@ -10,6 +10,7 @@ from freqtrade_ext.cli._crashlab import crashlab
 from freqtrade_ext.cli._demo import demo
 from freqtrade_ext.cli._doctor import doctor
 from freqtrade_ext.cli._inbox import inbox
+from freqtrade_ext.cli._recover import recover
 from freqtrade_ext.cli._sandbox import sandbox
 from freqtrade_ext.errors import ExtensionError
 
@@ -61,4 +62,5 @@ main.add_command(crashlab)
 main.add_command(demo)
 main.add_command(doctor)
 main.add_command(inbox)
+main.add_command(recover)
 main.add_command(sandbox)

@@ -1,4 +1,4 @@
-"""The catalogue of the crash lab: what can go wrong, in the sixteen classes of the specification."""
+"""The catalogue of the crash lab: what can go wrong, in sixteen classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,13 +9,18 @@ from typing import Final
 from freqtrade_ext.cli._crash_effects import After, Hold, Respond
 from freqtrade_ext.cli._crash_scripts import (
     Script,
+    armed_on_entry,
+    armed_on_exit,
     die_at,
     die_in_recovery,
     die_sent,
+    locked_database,
+    older_books,
     on_entry,
     on_exit,
     restart_open,
     restart_twice,
+    stop_fires,
     while_open,
 )
 from freqtrade_ext.cli._crash_session import Session
@@ -149,11 +154,34 @@ _ACCOUNT: Final = (
     Scenario("person_closes", 8, "a person closes one leg on the exchange",
              while_open(_person_closes)),
     Scenario("restart_open", 9, "kill -9 with a spread open", restart_open()),
+    Scenario("restart_old", 9, "kill -9 with a spread open, restart after three days",
+             restart_open(older_books)),
+)  # fmt: skip
+
+_INSIDE: Final = (
+    *(
+        Scenario(f"raises_{name}", 13, f"the strategy's {name} raises during an entry",
+                 armed_on_entry("callback", callback=name))
+        for name in ("custom_stake_amount", "confirm_trade_entry", "order_filled")
+    ),
+    *(
+        Scenario(f"raises_{name}", 13, f"the strategy's {name} raises with a spread open",
+                 armed_on_exit("callback", callback=name))
+        for name in ("custom_exit", "bot_loop_start")
+    ),
+    Scenario("stop_fires", 14, "the stop of one leg is triggered and filled",
+             stop_fires(Decimal(1))),
+    Scenario("stop_unfilled", 14, "the stop of one leg is triggered and its order not filled",
+             stop_fires(Decimal(0))),
+    Scenario("database_locked", 15, "the database is locked for 12 s from an entry on",
+             locked_database(12.0)),
+    Scenario("disk_full", 15, "nothing can be written for 8 s from an entry on",
+             armed_on_entry("disk_full", seconds=8.0)),
     Scenario("reconcile_twice", 16, "two restarts with a spread open; the second must do nothing",
              restart_twice),
 )  # fmt: skip
 
-SCENARIOS: Final[Sequence[Scenario]] = (*_ANSWERS, *_KILLS, *_ORDERS, *_ACCOUNT)
+SCENARIOS: Final[Sequence[Scenario]] = (*_ANSWERS, *_KILLS, *_ORDERS, *_ACCOUNT, *_INSIDE)
 
 
 def chosen(names: str) -> list[Scenario]:
@@ -169,9 +197,10 @@ def chosen(names: str) -> list[Scenario]:
         return list(SCENARIOS)
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     known = {scenario.name for scenario in SCENARIOS} | {str(number) for number in CLASSES}
-    if unknown := [name for name in wanted if name not in known]:
+    unknown = [name for name in wanted if name not in known]
+    if unknown or not wanted:
         raise ConfigError(
-            f"--faults: no such fault: {', '.join(unknown)}; "
+            f"--faults: no such fault: {', '.join(unknown) or 'none given'}; "
             f"known: all, 1 to 16, {', '.join(scenario.name for scenario in SCENARIOS)}"
         )
     return [one for one in SCENARIOS if {one.name, str(one.fault_class)} & set(wanted)]

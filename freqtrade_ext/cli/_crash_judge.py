@@ -217,18 +217,24 @@ def lost_orders(events: Iterable[Event], known_orders: Collection[str], since_ms
     ]
 
 
-def duplicates(events: Sequence[Event], since_ms: int) -> list[str]:
+def duplicates(events: Iterable[Event], since_ms: int) -> list[str]:
     """Entries of the client's that were filled twice within a run."""
     own = [
         event
         for event in events
-        if event.time_ms >= since_ms
-        and not (isinstance(event, OrderFilled) and event.origin == "external")
+        if isinstance(event, OrderAccepted)  # the audit wants to know every order that fills
+        or (isinstance(event, OrderFilled) and event.time_ms >= since_ms and not _adds(event))
     ]
     return [
         f"{one.symbol} {one.side} {one.quantity.normalize():f} ({', '.join(one.client_order_ids)})"
         for one in audit(own).duplicates
     ]
+
+
+def _adds(fill: OrderFilled) -> bool:
+    """Whether another hand made a position larger; what it closes ends the client's entry."""
+    sign = 1 if fill.side == "buy" else -1
+    return fill.origin == "external" and fill.position * sign > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,8 @@ from typing import Final
 
 from freqtrade_ext.cli._crash_faults import Scenario
 from freqtrade_ext.cli._crash_judge import Verdict, judge, longest_span, recovered_at
-from freqtrade_ext.cli._crash_session import DidNotTrade, NeverFired, Sample, Session
+from freqtrade_ext.cli._crash_session import NotFiredError, NotTradedError, Sample, Session
 from freqtrade_ext.errors import VenueError
-from freqtrade_ext.sandbox.server import wall_clock
 
 __all__ = ["Patience", "RunResult", "play"]
 
@@ -59,10 +58,10 @@ def play(
     try:
         scenario.script(session, random)
         recovery = _recovery(session, patience)
-    except DidNotTrade as error:
+    except NotTradedError as error:
         traded = fired = False
         session.notes.append(str(error))
-    except (NeverFired, VenueError) as error:
+    except (NotFiredError, VenueError) as error:
         fired = False
         session.notes.append(str(error))
     session.disarm()
@@ -78,7 +77,7 @@ def play(
         traded=traded,
         verdict=verdict,
         recovery_s=recovery,
-        seconds=(wall_clock() - session.begin_ms) / 1_000,
+        seconds=(session.now_ms() - session.begin_ms) / 1_000,
         notes=tuple(session.notes),
     )
     if not (session.look().is_flat and session.bot.is_alive):
@@ -110,7 +109,7 @@ def _judge(session: Session, last: Sample) -> Verdict:
         session.events(),
         session.spreads,
         since_ms=session.begin_ms,
-        until_ms=wall_clock(),
+        until_ms=session.now_ms(),
         last=last.differences or (),
         alone=alone,
         known_orders=session.known_orders(),

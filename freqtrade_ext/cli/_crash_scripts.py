@@ -1,24 +1,33 @@
 """What a scenario of the crash lab does: functions of a session and a seeded generator."""
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from random import Random
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from freqtrade_ext.cli._crash_session import Session
+from freqtrade_ext.cli._crash_effects import After
+from freqtrade_ext.cli._crash_session import FIRE_SECONDS, NotFiredError, Session
 from freqtrade_ext.sandbox import Effect, Fault
+from freqtrade_ext.sandbox.engine import Exchange, Trigger
 from freqtrade_ext.sandbox.faults import FaultEffect
+from freqtrade_ext.sandbox.server import wall_clock
 
 __all__ = [
     "ORDER",
     "Purpose",
     "Script",
+    "armed_on_entry",
+    "armed_on_exit",
     "die_at",
     "die_in_recovery",
     "die_sent",
+    "locked_database",
+    "older_books",
     "on_entry",
     "on_exit",
     "restart_open",
     "restart_twice",
+    "stop_fires",
     "while_open",
 ]
 
@@ -170,3 +179,91 @@ def restart_twice(session: Session, random: Random) -> None:
         session.pause(8.0)
     if sent := session.orders_sent() - before:
         session.notes.append(f"the second reconciliation sent {sent} order(s)")
+
+
+def armed_on_entry(step: str, **order: Any) -> Script:
+    """Let something fail inside the bot when the orders of an entry have been sent."""
+
+    def script(session: Session, random: Random) -> None:
+        session.arm(step, reduce_only=False, occurrence=random.choice((1, 2)), **order)
+        session.trade()
+        session.wait_order()
+        session.wait_marked()
+        session.pause(order.get("seconds", 0.0))
+        session.mark_fired()
+
+    return script
+
+
+def armed_on_exit(step: str, **order: Any) -> Script:
+    """Let something fail inside the bot while a spread is open and leaves."""
+
+    def script(session: Session, random: Random) -> None:
+        session.trade()
+        session.wait_open()
+        session.arm(step, reduce_only=True, occurrence=random.choice((1, 2)), **order)
+        _leave(session, session.fired_file.exists)
+        session.wait_marked()
+
+    return script
+
+
+def locked_database(seconds: float) -> Script:
+    """Lock the bot's database in the moment in which the exchange accepts an entry."""
+
+    def script(session: Session, random: Random) -> None:
+        from freqtrade_ext.adapters.lab_books import DatabaseLock
+
+        lock = DatabaseLock(session.stage.stage.database)
+        fault = Fault(
+            ORDER, occurrence=random.choice((1, 2)), effect=After(lambda call: lock.take())
+        )
+        session.inject(fault)
+        try:
+            session.trade()
+            session.wait_order()
+            session.wait_fired()
+            session.pause(seconds)
+        finally:
+            lock.release()
+        session.mark_fired()
+
+    return script
+
+
+def stop_fires(fraction: Decimal) -> Script:
+    """Let one leg's stop on the exchange be triggered, and this share of it be filled."""
+
+    def script(session: Session, random: Random) -> None:
+        session.trade()
+        session.wait_open()
+        session.stop_entries()
+
+        def stops() -> int:
+            return int(session.on_exchange(lambda exchange: len(exchange.book.waiting())))
+
+        session.wait("two stops on the exchange", lambda: stops() >= 2, FIRE_SECONDS)
+        place = random.randint(0, 1)
+        stop = session.on_exchange(lambda exchange: _reach(exchange, place, fraction))
+        session.wait("the stop to be triggered", lambda: not stop.is_open, FIRE_SECONDS)
+        if stop.order is None:
+            raise NotFiredError("the spread was left in the moment before its stop")
+        session.mark_fired()
+
+    return script
+
+
+def _reach(exchange: Exchange, place: int, fraction: Decimal) -> Trigger:
+    """Move a stop to the price, in place of a jump of the price to it."""
+    stop = sorted(exchange.book.waiting(), key=lambda one: one.symbol)[place]
+    if fraction < 1:
+        exchange.fill_next_order_partially(fraction)
+    stop.trigger_price = exchange.market.price(stop.symbol, wall_clock())
+    return stop
+
+
+def older_books(session: Session, random: Random) -> None:
+    """Make the stopped bot's books three days older: the entry candle leaves the window."""
+    from freqtrade_ext.adapters.lab_books import age_books
+
+    age_books(session.stage.stage.database, days=3)

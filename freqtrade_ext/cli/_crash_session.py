@@ -5,7 +5,7 @@ import os
 import signal
 import time
 import urllib.error
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -25,7 +25,7 @@ from freqtrade_ext.sandbox.journal import RequestAnswered
 from freqtrade_ext.sandbox.server import wall_clock
 from freqtrade_ext.spreads import load_book
 
-__all__ = ["DidNotTrade", "NeverFired", "Sample", "Session", "exchange_view"]
+__all__ = ["NotFiredError", "NotTradedError", "Sample", "Session", "exchange_view"]
 
 START_SECONDS: Final = 60.0
 ENTRY_SECONDS: Final = 200.0
@@ -33,11 +33,11 @@ FIRE_SECONDS: Final = 120.0
 _LOOK_SECONDS: Final = 0.3
 
 
-class DidNotTrade(ExtensionError):
+class NotTradedError(ExtensionError):
     """The strategy sent no order within the patience: nothing was rehearsed."""
 
 
-class NeverFired(ExtensionError):
+class NotFiredError(ExtensionError):
     """The fault did not happen within the patience: nothing was rehearsed."""
 
 
@@ -89,6 +89,10 @@ class Session:
         self.begin_ms = 0
         self._killed = False
 
+    def now_ms(self) -> int:
+        """Time on the exchange's and everybody's clock."""
+        return wall_clock()
+
     # The bot
 
     def start_bot(self) -> None:
@@ -105,7 +109,7 @@ class Session:
     def wait_dead(self, seconds: float = FIRE_SECONDS) -> None:
         """Wait until the bot is dead, by its own hand or the lab's."""
         self.wait("the bot's death", lambda: not self.bot.is_alive, seconds)
-        self.fault_end_ms = wall_clock()
+        self.mark_fired()
 
     def restart(self) -> None:
         """Start a bot that was killed; what was armed is armed no more."""
@@ -113,7 +117,7 @@ class Session:
         self.start_bot()
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Call the bot's REST API; None if it does not answer, which a rehearsal may bring about."""
+        """Call the bot's REST API; None if it does not answer: a rehearsal may be the reason."""
         try:
             return self.bot.call(method, path, body)
         except (urllib.error.URLError, ConnectionError, TimeoutError, json.JSONDecodeError):
@@ -132,7 +136,7 @@ class Session:
     def inject(self, *faults: Fault) -> None:
         """Let requests go wrong from now on."""
         plan = self.rehearsal.server.faults
-        self.rehearsal.server.call(lambda: [plan.add(fault) for fault in faults])
+        self.rehearsal.server.call(lambda: _add(plan, faults))
 
     def pending(self) -> list[Fault]:
         """Faults that are still to come."""
@@ -141,7 +145,7 @@ class Session:
     def wait_fired(self, seconds: float = FIRE_SECONDS) -> None:
         """Wait until every fault has happened."""
         self.wait(lambda: f"fault: {self.pending()}", lambda: not self.pending(), seconds)
-        self.fault_end_ms = wall_clock()
+        self.mark_fired()
 
     def mark_fired(self) -> None:
         """Note that the fault has happened and is over."""
@@ -167,6 +171,11 @@ class Session:
     def disarm(self) -> None:
         """Take back what is armed."""
         self.stage.armed_file.unlink(missing_ok=True)
+
+    def wait_marked(self, seconds: float = FIRE_SECONDS) -> None:
+        """Wait until the bot has reached what was armed."""
+        self.wait("what was armed in the bot", self.fired_file.exists, seconds)
+        self.mark_fired()
 
     @property
     def fired_file(self) -> Path:
@@ -215,12 +224,12 @@ class Session:
 
         Raises
         ------
-        NeverFired
+        NotFiredError
             If it takes too long.
         """
         if not self.waits(done, seconds):
             text = what if isinstance(what, str) else what()
-            raise NeverFired(f"waited {seconds:.0f} s in vain for {text}")
+            raise NotFiredError(f"waited {seconds:.0f} s in vain for {text}")
 
     def waits(self, done: Callable[[], bool], seconds: float) -> bool:
         """Wait until something is so; whether it became so in time."""
@@ -242,11 +251,11 @@ class Session:
 
         Raises
         ------
-        DidNotTrade
+        NotTradedError
             If that does not happen.
         """
         if not self.waits(lambda: len(self.held()) >= 2 and self.look().is_well, seconds):
-            raise DidNotTrade(f"no spread was opened within {seconds:.0f} s")
+            raise NotTradedError(f"no spread was opened within {seconds:.0f} s")
 
     def wait_order(self, seconds: float = ENTRY_SECONDS) -> None:
         """
@@ -254,11 +263,11 @@ class Session:
 
         Raises
         ------
-        DidNotTrade
+        NotTradedError
             If it does not.
         """
         if not self.waits(self._has_ordered, seconds):
-            raise DidNotTrade(f"no order was sent within {seconds:.0f} s")
+            raise NotTradedError(f"no order was sent within {seconds:.0f} s")
 
     def _has_ordered(self) -> bool:
         journal = self.rehearsal.journal
@@ -314,6 +323,11 @@ def exchange_view(exchange: Exchange) -> ExchangeView:
         orders=orders | {str(stop.trigger_id): stop.symbol for stop in waiting},
         working=len(working),
     )
+
+
+def _add(plan: FaultPlan, faults: Sequence[Fault]) -> None:
+    for fault in faults:
+        plan.add(fault)
 
 
 def _sends_order(event: Event) -> bool:

@@ -3,7 +3,8 @@
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from freqtrade_ext.cli._bot_process import BotProcess, api_server_section, run_freqtrade
 from freqtrade_ext.cli._crash_market import lab_market, names_of_book
@@ -78,6 +79,19 @@ class CrashStage:
         )
         options = StageOptions(seed=seed, spreads=SPREADS, max_open_spreads=1, entry_z=ENTRY_Z)
         self.stage = Stage(folder, rehearsal, options, api_server_section())
+
+    def __enter__(self) -> Self:
+        self.stage.rehearsal.server.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stage.rehearsal.server.stop()
+        self.stage.rehearsal.journal.close()
 
     @property
     def folder(self) -> Path:

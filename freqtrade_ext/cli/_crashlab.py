@@ -85,7 +85,7 @@ def crashlab(
         return
     folder = Path(tempfile.mkdtemp(prefix="crashlab-"))
     try:
-        lab = _Lab(folder, configs, console, seed, guard, Patience(rest=patience))
+        lab = _Lab(folder, configs, console, seed, guard, Patience(rest=patience), json_file)
         results = lab.play(_order(scenarios, runs), jobs)
     finally:
         if keep:
@@ -96,8 +96,7 @@ def crashlab(
     Console(width=max(console.width, 132)).print(
         result_table(rows, title=f"Crash lab: {lab.user.strategy}, order guard {lab.guarded}")
     )
-    if json_file is not None:
-        write_json(json_file, as_json(rows, results, seed=seed, guard=lab.guarded))
+    lab.save(results)
     for line in failures(rows):
         console.print(f"[red]{line}[/red]")
     sys.exit(1 if failures(rows) else 0)
@@ -118,17 +117,17 @@ class _Lab:
     seed: int
     guard: bool | None
     patience: Patience
+    json_file: Path | None
     user: "UserConfiguration" = field(init=False)
     guarded: str = field(init=False, default="as configured")
     _begin: float = field(init=False, default_factory=time.monotonic)
     _printing: threading.Lock = field(init=False, default_factory=threading.Lock)
+    _played: list[RunResult] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         from freqtrade_ext.adapters.lab_configuration import load_user_configuration
 
-        self.user = load_user_configuration(
-            list(self.configs), scratch=self.folder / "data_of_nobody"
-        )
+        self.user = load_user_configuration(list(self.configs))
         if self.guard is not None:
             self.guarded = "on" if self.guard else "off"
 
@@ -137,6 +136,13 @@ class _Lab:
         with self._printing:
             seconds = time.monotonic() - self._begin
             self.console.print(f"[dim]{seconds:5.0f} s[/dim]  {text}")
+
+    def save(self, results: Sequence[RunResult]) -> None:
+        """Write what there is so far, so that an interrupted session is not lost."""
+        if self.json_file is not None:
+            rows = fault_rows(SCENARIOS, results)
+            document = as_json(rows, results, seed=self.seed, guard=self.guarded)
+            write_json(self.json_file, document)
 
     def play(self, runs: Sequence[Run], jobs: int) -> list[RunResult]:
         """Play all runs on as many stages as asked for; results in the order of the runs."""
@@ -159,7 +165,7 @@ class _Lab:
             self.folder / f"stage{number + 1}", self.user, seed=self.seed, guard=self.guard
         )
         results: list[tuple[int, RunResult]] = []
-        with stage.stage.rehearsal.server:
+        with stage:
             count = stage.prepare()
             self.say(f"stage {number + 1}: {count} spreads, log in {stage.log}")
             session = Session(stage)
@@ -176,6 +182,9 @@ class _Lab:
         result = play(session, scenario, seed=self.seed, run=number, patience=self.patience)
         colour = "green" if result.passed else "red"
         self.say(f"[{colour}]{scenario.name}[/{colour}] #{number}: {describe(result)}")
+        with self._printing:
+            self._played.append(result)
+            self.save(self._played)
         return result
 
 

@@ -57,8 +57,9 @@ def inbox(context: click.Context, configs: tuple[str, ...], closed_too: bool) ->
 @inbox.command()
 @click.argument("item_id", metavar="ID")
 @click.argument("decision", type=click.Choice(["adopt", "close", "ignore"]))
+@click.option("-c", "--config", "configs", multiple=True, help="The same, in this place.")
 @click.pass_context
-def decide(context: click.Context, item_id: str, decision: str) -> None:
+def decide(context: click.Context, item_id: str, decision: str, configs: tuple[str, ...]) -> None:
     """
     Decide about an open item; the bot acts on it within seconds.
 
@@ -69,7 +70,7 @@ def decide(context: click.Context, item_id: str, decision: str) -> None:
     """
     from freqtrade_ext.execution import Decision
 
-    with _inbox_of(context.obj) as table:
+    with _inbox_of(configs or context.obj) as table:
         found = next((item for item in table.open_items() if str(item.id) == item_id), None)
         if found is None:
             raise ConfigError(_why_not(table, item_id))

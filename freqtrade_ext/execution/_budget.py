@@ -35,18 +35,18 @@ class RequestBudget:
             raise IllegalRequest(f"weight_per_minute must be above 0, not {weight_per_minute}")
         self.weight_per_minute = weight_per_minute
         self._spent: deque[tuple[int, int]] = deque()
-        self._now_ms = 0
 
     def afford(self, weight: int, now_ms: int) -> bool:
         """Spend a weight if the last minute leaves room for it."""
         if weight < 0:
             raise IllegalRequest(f"weight must not be negative: {weight}")
-        self._now_ms = max(self._now_ms, now_ms)  # a clock that is set back frees nothing
-        while self._spent and self._spent[0][0] <= self._now_ms - MINUTE_MS:
+        # A clock that is set back neither frees a weight nor blocks it for more than a minute.
+        self._spent = deque((min(at_ms, now_ms), spent) for at_ms, spent in self._spent)
+        while self._spent and self._spent[0][0] <= now_ms - MINUTE_MS:
             self._spent.popleft()
         if sum(spent for _, spent in self._spent) + weight > self.weight_per_minute:
             return False
-        self._spent.append((self._now_ms, weight))
+        self._spent.append((now_ms, weight))
         return True
 
 

@@ -20,10 +20,10 @@ from freqtrade_ext.execution._ports import (
     Venue,
 )
 from freqtrade_ext.execution._resolution import (
+    SLACK_MS,
     Absent,
     Evidence,
     Found,
-    OtherOrders,
     StillUnknown,
     judge,
 )
@@ -34,7 +34,6 @@ _LATE_MS = 600_000  # how long a settled order may still surface
 _LATE_FIRST_MS = 10_000
 _LATE_LONGEST_MS = 60_000
 _DAY_MS = 86_400_000
-_CLOCK_SLACK_MS = 5_000  # the venue stamps fills by its own clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +137,7 @@ class OrderGuard:
         now_ms = self._clock.now_ms()
         for intent in self._ledger.load(now_ms - _DAY_MS):
             entry = self._ledger.enter(intent)
+            intent = entry.intent  # noqa: PLW2901 - what memory has is newer
             if entry.watch or entry.is_being_sent:
                 continue
             ended_ms = intent.settled_ms or intent.created_ms
@@ -257,8 +257,7 @@ class OrderGuard:
                     if not self._ledger.recall(entry):
                         continue
                 except StoreError as error:
-                    # What the store has, if it has something, is not to be overwritten unseen.
-                    entry.is_unsaved, sending.trouble = True, error
+                    sending.trouble = error
                     continue
                 sending.fresh.remove(entry)
             self._take_up(sending, intent, entry)
@@ -266,6 +265,7 @@ class OrderGuard:
     def _take_up(self, sending: "_Sending", intent: Intent, entry: Entry) -> None:
         known = entry.intent
         if (known.market, known.side) != (intent.market, intent.side):
+            self._ledger.drop_if_done(entry)
             raise IllegalRequest(
                 f"{intent.client_order_id} is {known.side} {known.market}, "
                 f"not {intent.side} {intent.market}: a client order id means one order"
@@ -297,7 +297,8 @@ class OrderGuard:
         for entry in sending.fresh:
             entry.intent = replace(entry.intent, sent_ms=now_ms)
             try:
-                if not entry.is_unsaved:
+                # What the store has, if it has something, is not to be overwritten unseen.
+                if not entry.is_unread:
                     self._ledger.save(entry)
             except StoreError as error:
                 sending.trouble = error
@@ -307,15 +308,22 @@ class OrderGuard:
             if not entry.intent.reduce_only:
                 sending.fresh.remove(entry)
                 self._deny(sending, entry, f"not written down: {sending.trouble}")
-            elif entry.is_unsaved:
+            elif entry.is_unsaved or entry.is_unread:
+                entry.is_unsaved = True
                 text = f"sent without being written down, it only reduces: {sending.trouble}"
                 log_line(logging.ERROR, "SAFETY", entry.intent, text)
 
     def _deny(self, sending: "_Sending", entry: Entry, text: str) -> None:
-        entry.is_being_sent = False
-        intent = self._step(entry, IntentState.DENIED, text)
+        intent = self._drop_unsent(entry, text)
         log_line(logging.ERROR, "EXECUTION", intent, f"not sent: {text}")
         sending.outcomes[intent.client_order_id] = OrderOutcome(intent, error=sending.trouble)
+
+    def _drop_unsent(self, entry: Entry, text: str) -> Intent:
+        entry.is_being_sent = False
+        if not entry.is_unread:
+            return self._step(entry, IntentState.DENIED, text)
+        self._ledger.forget(entry)
+        return entry.intent.step(IntentState.DENIED, self._clock.now_ms(), text=text)
 
     def _submit(self, sending: "_Sending") -> None:
         if not sending.fresh:
@@ -357,12 +365,13 @@ class OrderGuard:
         for entry in sending.fresh:
             entry.is_being_sent = False
             if entry.intent.state is not IntentState.WRITTEN:
+                self._ledger.drop_if_done(entry)
                 continue
             if sending.is_submitted:
                 text = "interrupted while it was being sent"
                 self._open_question(entry, text, None, ask_in_ms=self._policy.first_ask_ms)
             else:
-                self._step(entry, IntentState.DENIED, "interrupted before it was sent")
+                self._drop_unsent(entry, "interrupted before it was sent")
 
     def _pursue(self, sending: "_Sending") -> None:
         """Ask for the unknown orders of this call until they are found or patience is over."""
@@ -417,8 +426,8 @@ class OrderGuard:
         evidence = self._gather(entry.intent, others)
         if evidence.is_denied:
             watch.denials = watch.denials.and_one(now_ms)
-        named = _named(entry.intent, others or [])
-        verdict = judge(entry.intent, evidence, watch.denials, now_ms, **proof, others=named)
+        found_ms = _found_ms(others or [])
+        verdict = judge(entry.intent, evidence, watch.denials, now_ms, **proof, found_ms=found_ms)
         match verdict:
             case Found(report):
                 return self._confirm(entry, report)
@@ -429,7 +438,9 @@ class OrderGuard:
 
     def _gather(self, intent: Intent, others: Sequence[Intent] | None) -> Evidence:
         """Ask the venue; fills and position, which cost more, only where `others` are given."""
-        since_ms = intent.created_ms - _CLOCK_SLACK_MS
+        since_ms = intent.created_ms - SLACK_MS
+        # An older order may have filled since then: its name explains the fill.
+        orders_since_ms = since_ms if others is None else since_ms - _DAY_MS
         is_denied = False
         try:
             report = self._venue.look_up(intent)
@@ -438,12 +449,14 @@ class OrderGuard:
             is_denied = True
             orders = (
                 *self._venue.open_orders(intent.market),
-                *self._venue.orders(intent.market, since_ms),
+                *self._venue.orders(intent.market, orders_since_ms),
             )
             if others is None:
                 return Evidence(is_denied=True, orders=orders)
-            later = [other for other in others if _was_found_after(other, intent)]
-            since_ms = min([since_ms, *(other.created_ms - _CLOCK_SLACK_MS for other in later)])
+            # Of an order that was found after this one was written, every fill counts.
+            found = _found_ms(others, after_ms=intent.created_ms)
+            written = (other.created_ms for other in others if other.venue_order_id in found)
+            since_ms = min([since_ms, *(ms - SLACK_MS for ms in written)])
             fills = tuple(self._venue.fills(intent.market, since_ms))
             position = self._venue.positions().get(intent.market)
         except VenueError as error:
@@ -537,14 +550,12 @@ def _late_watch(settled_ms: int, now_ms: int) -> Watch:
     return Watch(settled_ms, now_ms + _LATE_FIRST_MS, _LATE_FIRST_MS, is_late=True)
 
 
-def _was_found_after(other: Intent, intent: Intent) -> bool:
-    return other.settled_ms is not None and other.settled_ms >= intent.created_ms
-
-
-def _named(intent: Intent, others: Sequence[Intent]) -> OtherOrders:
-    order_ids = {other.venue_order_id: other for other in others if other.venue_order_id}
-    later = (name for name, other in order_ids.items() if _was_found_after(other, intent))
-    return OtherOrders(frozenset(order_ids), frozenset(later))
+def _found_ms(intents: Sequence[Intent], *, after_ms: int = 0) -> dict[str, int]:
+    return {
+        intent.venue_order_id: intent.settled_ms
+        for intent in intents
+        if intent.venue_order_id and intent.settled_ms and intent.settled_ms >= after_ms
+    }
 
 
 def _in_words(intent: Intent) -> str:

@@ -59,12 +59,17 @@ class Watch:
 
 @dataclass(slots=True)
 class Entry:
-    """An intent in memory; it leaves once it `is_done` and the store has its latest state."""
+    """
+    An intent in memory; it leaves once it `is_done` and the store has its latest state.
+
+    `is_unread`: whether the store has an intent of this name already could not be learned yet.
+    """
 
     intent: Intent
     watch: Watch | None = None
     is_unsaved: bool = False
     is_being_sent: bool = False
+    is_unread: bool = False
 
     @property
     def is_done(self) -> bool:
@@ -135,7 +140,7 @@ class IntentLedger:
 
     def reserve(self, intent: Intent) -> tuple[Entry, bool]:
         """Enter an intent that is to be sent; return its entry, and whether memory had none."""
-        entry = Entry(intent, is_being_sent=True)
+        entry = Entry(intent, is_being_sent=True, is_unread=True)
         with self._short:
             known = self._entries.setdefault(intent.client_order_id, entry)
         return known, known is entry
@@ -150,10 +155,16 @@ class IntentLedger:
             If the store cannot be read.
         """
         stored = self._store.find(entry.intent.client_order_id)
+        entry.is_unread = False
         if stored is None:
             return False
         entry.intent, entry.is_being_sent = stored, False
         return True
+
+    def forget(self, entry: Entry) -> None:
+        """Let a reserved entry go without a trace; its order was never sent."""
+        with self._short:
+            self._entries.pop(entry.intent.client_order_id, None)
 
     def enter(self, intent: Intent, watch: Watch | None = None) -> Entry:
         """Enter an intent that the store had; one in memory is newer and stays."""

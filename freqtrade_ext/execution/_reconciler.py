@@ -323,11 +323,8 @@ class Reconciler:
         return tuple(
             order
             for order in self._venue.orders(market, since_ms)
-            if order.time_ms >= since_ms
-            and (
-                order.venue_order_id in in_trades
-                or not self._keeper.has_order(market, order.venue_order_id)
-            )
+            if order.venue_order_id in in_trades
+            or not self._keeper.has_order(market, order.venue_order_id)
         )
 
     def _intents(self, work: _Work) -> tuple[Intent, ...]:

@@ -9,11 +9,11 @@ from freqtrade_ext.execution._intents import Intent, OrderKind
 from freqtrade_ext.execution._ports import FillReport, OrderOrigin, OrderReport
 
 __all__ = [
+    "SLACK_MS",
     "Absent",
     "Denials",
     "Evidence",
     "Found",
-    "OtherOrders",
     "StillUnknown",
     "Verdict",
     "judge",
@@ -74,24 +74,6 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class OtherOrders:
-    """
-    What is known of other orders in the market.
-
-    Attributes
-    ----------
-    order_ids : frozenset of str
-        The venue's ids of orders that other intents have.
-    found_later : frozenset of str
-        Those of them that were found only after the intent in question was written: its
-        `held_before` knows nothing of their fills, however old these are.
-    """
-
-    order_ids: frozenset[str] = frozenset()
-    found_later: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """The venue has the order."""
 
@@ -111,7 +93,11 @@ class StillUnknown:
 
 
 Verdict = Found | Absent | StillUnknown
-_NO_OTHERS: Final = OtherOrders()
+
+# A fill so close to the writing of an intent may be part of what was held before it, or not: the
+# books lag behind the venue, and the clocks of the two differ.
+SLACK_MS: Final = 5_000
+_CLOCKS_DIFFER_MS: Final = 1_000
 
 
 def judge(
@@ -122,7 +108,7 @@ def judge(
     *,
     settling_ms: int,
     min_denials: int,
-    others: OtherOrders = _NO_OTHERS,
+    found_ms: Mapping[str, int],
 ) -> Verdict:
     """
     Decide what became of an order.
@@ -133,6 +119,8 @@ def judge(
         Of this round; of all rounds, this one included.
     settling_ms, min_denials : int
         How long, and how often, "no such order" must have been answered.
+    found_ms : mapping
+        When the orders of other intents were found, by the venue's order id.
 
     Returns
     -------
@@ -150,7 +138,7 @@ def judge(
         return StillUnknown(f"no such order, said {denials.count} time(s)")
     if evidence.fills is None or evidence.position is None:
         return StillUnknown("fills and position were not asked for")
-    hint = _hint(intent, evidence.fills, evidence.position, _Explained(evidence, others))
+    hint = _fill_hint(intent, evidence, found_ms) or _move_hint(intent, evidence, found_ms)
     return StillUnknown(hint) if hint else Absent()
 
 
@@ -163,40 +151,52 @@ def _report_of(intent: Intent, evidence: Evidence) -> OrderReport | None:
     return next(named, None)
 
 
-class _Explained:
-    """Tells whether an execution belongs to an order that is certainly another one."""
-
-    def __init__(self, evidence: Evidence, others: OtherOrders) -> None:
-        self.others = others
-        self._reports: Mapping[str, OrderReport] = {
-            report.venue_order_id: report for report in evidence.orders
-        }
-
-    def covers(self, fill: FillReport, intent: Intent) -> bool:
-        if fill.venue_order_id in self.others.order_ids:
-            return True
-        report = self._reports.get(fill.venue_order_id)
-        if report is None:
-            return False
-        if report.origin is not OrderOrigin.ACCOUNT:
-            return True
-        # A stop that was triggered lives on as an order with another client order id.
-        return bool(report.client_order_id) and intent.kind is not OrderKind.STOP
-
-
-def _hint(
-    intent: Intent, fills: tuple[FillReport, ...], position: Decimal, explained: _Explained
-) -> str:
-    """Say what hints at the order having been executed; empty when nothing does."""
-    expected = intent.held_before
-    for fill in fills:
-        may_be_ours = fill.side is intent.side and fill.quantity <= intent.quantity
-        if may_be_ours and not explained.covers(fill, intent):
-            return f"fill {fill.fill_id} of order {fill.venue_order_id} may be its own"
-        # `held_before` contains what was executed before the intent was written.
-        is_later = fill.venue_order_id in explained.others.found_later
-        if is_later or fill.time_ms >= intent.created_ms:
-            expected += fill.quantity * fill.side.sign
-    if (position - expected) * intent.side.sign > 0:
-        return f"the position is {position}, {expected} is explained without it"
+def _fill_hint(intent: Intent, evidence: Evidence, found_ms: Mapping[str, int]) -> str:
+    """Name an execution that may be the order's own; empty when there is none."""
+    reports = {report.venue_order_id: report for report in evidence.orders}
+    for fill in evidence.fills or ():
+        is_older = fill.time_ms < intent.created_ms - SLACK_MS
+        if is_older or fill.side is not intent.side or fill.quantity > intent.quantity:
+            continue
+        order_id = fill.venue_order_id
+        if order_id not in found_ms and not _is_another(reports.get(order_id), intent):
+            return f"fill {fill.fill_id} of order {order_id} may be its own"
     return ""
+
+
+def _is_another(report: OrderReport | None, intent: Intent) -> bool:
+    """Whether an order is certainly not the intent's, though no intent of ours explains it."""
+    if report is None:
+        return False
+    if report.origin is not OrderOrigin.ACCOUNT:
+        return True
+    # A stop that was triggered lives on as an order with another client order id.
+    return bool(report.client_order_id) and intent.kind is not OrderKind.STOP
+
+
+def _move_hint(intent: Intent, evidence: Evidence, found_ms: Mapping[str, int]) -> str:
+    """Say that the position has moved the order's way unexplained; empty when it has not."""
+    expected, in_doubt = intent.held_before, Decimal(0)
+    for fill in evidence.fills or ():
+        signed = fill.quantity * fill.side.sign
+        match _came_later(fill, intent, found_ms):
+            case True:
+                expected += signed
+            case None if fill.side is intent.side:
+                in_doubt += signed
+    position = evidence.position or Decimal(0)
+    if (position - expected - in_doubt) * intent.side.sign <= 0:
+        return ""
+    return f"the position is {position}, {expected + in_doubt} is explained without it"
+
+
+def _came_later(fill: FillReport, intent: Intent, found_ms: Mapping[str, int]) -> bool | None:
+    """Whether a fill is missing in what was held before the intent; None: it may be."""
+    # However old it is, the books knew nothing of an order that had yet to be found.
+    was_found_ms = found_ms.get(fill.venue_order_id, intent.created_ms - 1)
+    if was_found_ms > intent.created_ms:
+        return True
+    after_ms = fill.time_ms - intent.created_ms
+    if was_found_ms == intent.created_ms or -SLACK_MS <= after_ms <= _CLOCKS_DIFFER_MS:
+        return None
+    return after_ms > 0

@@ -68,12 +68,12 @@ def _guarded(handler: Any) -> Any:
 
 
 def _fault(asked: dict[str, Any]) -> Fault:
+    of_the_fault = {"endpoint", "occurrence", "effect", "times", "match"}
+    of_the_effect = {key: value for key, value in asked.items() if key not in of_the_fault}
     return Fault(
         endpoint=asked["endpoint"],
         occurrence=int(asked.get("occurrence", 1)),
-        effect=Effect.named(
-            asked["effect"], fraction=asked.get("fraction"), code=asked.get("code")
-        ),
+        effect=Effect.named(asked["effect"], **of_the_effect),
         times=int(asked.get("times", 1)),
         match={str(key): str(value) for key, value in asked.get("match", {}).items()},
     )
@@ -100,4 +100,5 @@ def _state(server: "SandboxServer") -> dict[str, Any]:
         "open_orders": [order.client_order_id for order in exchange.book.working()],
         "waiting_triggers": [trigger.client_order_id for trigger in exchange.book.waiting()],
         "pending_faults": [str(fault) for fault in server.faults.pending],
+        "standing_faults": [repr(effect) for effect in server.faults.standing(server.clock())],
     }

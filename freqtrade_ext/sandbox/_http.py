@@ -7,11 +7,11 @@ from typing import Any
 
 from starlette.datastructures import Address
 from starlette.requests import Request as HttpRequest
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from freqtrade_ext.errors import ExtensionError
 from freqtrade_ext.sandbox._listeners import Connections
-from freqtrade_ext.sandbox.wire import Request
+from freqtrade_ext.sandbox.wire import Answer, Request
 
 ASK_AGAIN_SECONDS = 0.01
 
@@ -43,6 +43,14 @@ async def read(http: HttpRequest) -> Request:
         body=body,
         headers={key.lower(): value for key, value in http.headers.items()},
     )
+
+
+def sent(answer: Answer) -> Response:
+    """Write an answer: JSON, or a page where its body is text."""
+    headers = dict(answer.headers)
+    if isinstance(answer.body, str):
+        return HTMLResponse(answer.body, status_code=answer.status, headers=headers)
+    return JSONResponse(answer.body, status_code=answer.status, headers=headers)
 
 
 async def wait_until_answered(listener: socket.socket, tasks: list[asyncio.Task[None]]) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Self, TextIO, TypeVar
 __all__ = [
     "Event",
     "FaultFired",
+    "FaultMissed",
     "FundingPaid",
     "Journal",
     "OrderAccepted",
@@ -191,6 +192,15 @@ class FaultFired(Event):
     endpoint: str
     effect: str
     occurrence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultMissed(Event):
+    """A scripted fault found nothing to act on; it counts as not fired and waits for another."""
+
+    endpoint: str
+    effect: str
+    reason: str
 
 
 E_ = TypeVar("E_", bound=Event)

@@ -42,6 +42,7 @@ class Rehearsal:
         journal_file: Path | None = None,
         faults: FaultPlan | None = None,
         balance: float = 10_000.0,
+        latency_ms: float = 0.0,
     ) -> "Rehearsal":
         """Put an exchange and a server (not yet started) on a market."""
         journal = Journal(journal_file)
@@ -49,7 +50,12 @@ class Rehearsal:
             market, now_ms=wall_clock(), wallet=Decimal(str(balance)), record=journal.append
         )
         server = SandboxServer(
-            exchange, journal=journal, port=port, proxy_port=proxy_port, faults=faults
+            exchange,
+            journal=journal,
+            port=port,
+            proxy_port=proxy_port,
+            faults=faults,
+            latency_ms=latency_ms,
         )
         return cls(market, exchange, journal, server)
 

@@ -16,15 +16,16 @@ from typing import Any, Self, TypeVar
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from freqtrade_ext.errors import ConfigError, ExtensionError
 from freqtrade_ext.sandbox._certificate import write_certificate
 from freqtrade_ext.sandbox._control import control_routes
-from freqtrade_ext.sandbox._http import NoAnswer, read, wait_until_answered
+from freqtrade_ext.sandbox._http import NoAnswer, read, sent, wait_until_answered
 from freqtrade_ext.sandbox._listeners import Connections, bind, http_server
 from freqtrade_ext.sandbox._proxy import REAL_HOST, Proxy
+from freqtrade_ext.sandbox._request_log import RequestLog, RequestSeen
 from freqtrade_ext.sandbox.engine import Exchange
 from freqtrade_ext.sandbox.faults import FaultedCall, FaultPlan
 from freqtrade_ext.sandbox.journal import Journal, RequestAnswered
@@ -69,6 +70,8 @@ class SandboxServer:
         Where the faithful proxy listens; 0 takes any free one.
     tick_seconds : float
         How often the exchange looks at the market between requests; 0 means never.
+    latency_ms : float
+        How long every request is on its way, for measuring what a client's requests cost.
     folder : Path, optional
         Where the proxy's certificate is written; a temporary folder by default.
     """
@@ -85,6 +88,7 @@ class SandboxServer:
         port: int = 0,
         proxy_port: int = 0,
         tick_seconds: float = TICK_SECONDS,
+        latency_ms: float = 0.0,
         folder: Path | None = None,
     ) -> None:
         self.exchange = exchange
@@ -95,6 +99,8 @@ class SandboxServer:
         self._host = host
         self._ports = (port, proxy_port)
         self._tick_seconds = tick_seconds
+        self._latency_seconds = latency_ms / 1_000
+        self._requests = RequestLog()
         self._folder = folder
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._connections = Connections()
@@ -207,6 +213,15 @@ class SandboxServer:
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
 
+    @property
+    def request_count(self) -> int:
+        """Number of requests so far: a mark for `requests_since`."""
+        return self._requests.count
+
+    def requests_since(self, mark: int = 0) -> list[RequestSeen]:
+        """Requests from a mark on, oldest first; at most the latest 10 000."""
+        return self.call(lambda: self._requests.since(mark))
+
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
@@ -257,22 +272,26 @@ class SandboxServer:
 
     async def _answer(self, http: HttpRequest) -> Response:
         request = await read(http)
+        self._requests.add(request, time.monotonic_ns() / 1_000_000)
+        if self._latency_seconds:
+            await self._pause(self._latency_seconds)
         answer = await self._answer_with_faults(request)
         self._record(request, answer)
-        if answer is None:
-            return NoAnswer(self._connections, http)
-        return JSONResponse(answer.body, status_code=answer.status, headers=dict(answer.headers))
+        return NoAnswer(self._connections, http) if answer is None else sent(answer)
 
     async def _answer_with_faults(self, request: Request) -> Answer | None:
-        now_ms = self.clock()
-        effect = self.faults.claim(request, now_ms, self.journal.append)
-        if effect is None:
-            return self.api.answer(request, now_ms)
-        call = FaultedCall(request, self.exchange, now_ms)
-        answer = await effect.before(call)
-        if answer is None:
-            answer = self.api.answer(request, self.clock())
-        return await effect.after(call, answer)
+        call = FaultedCall(request, self.exchange, self.clock(), wait=self._pause)
+        return await self.faults.serve(
+            call,
+            lambda under: self.api.answer(request, self.clock(), under),
+            self.journal.append,
+        )
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not longer than the server runs."""
+        if self._stopping is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), seconds)
 
     def _record(self, request: Request, answer: Answer | None) -> None:
         params = {k: v for k, v in request.params.items() if k not in SECRET_PARAMS}

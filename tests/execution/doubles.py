@@ -158,8 +158,7 @@ class SimpleVenue:
     `fates` says what happens to an order, by client order id: "accept" (when it says nothing),
     "reject", "lose" (it arrives, the answer does not), "drop" (it does not arrive), "raise" (it
     arrives, `submit` raises). `hidden_ms`: how long it, its fill and what it does to the position
-    are
-    kept back, the position only if it `moves_late`. `failing`: queries that fail.
+    are kept back, the position only if it `moves_late`. `failing`: queries that fail.
     """
 
     clock: ManualClock = field(default_factory=ManualClock)
@@ -243,16 +242,22 @@ class SimpleVenue:
 
     def positions(self) -> Mapping[str, PositionReport]:
         self._ask("positions", "")
-        held = dict(self.held)
-        for order in self.arrived:
-            if order.moves_ms <= self.clock.ms:
-                market = order.report.market
-                held[market] = held.get(market, D(0)) + order.report.signed_filled
+        markets = {*self.held, *(order.report.market for order in self.arrived)}
+        held = {market: self.position_of(market) for market in sorted(markets)}
         return {
             market: PositionReport(market, quantity, D(100), D(100), D(0))
             for market, quantity in held.items()
             if quantity
         }
+
+    def position_of(self, market: str) -> Decimal:
+        """Position of a market as it shows now; no query."""
+        own = (
+            order.report.signed_filled
+            for order in self.arrived
+            if order.report.market == market and order.moves_ms <= self.clock.ms
+        )
+        return self.held.get(market, D(0)) + sum(own, D(0))
 
     def cancel(self, order: OrderReport) -> None:
         raise AssertionError("the guard cancels nothing")

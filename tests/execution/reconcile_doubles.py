@@ -480,7 +480,9 @@ class World:
     def holds(self, market: str, quantity: str, *, booked: str | None = None) -> None:
         """Let a trade be open: on the exchange, and in the books (the same unless said)."""
         self.exchange.held[market] = D(quantity)
-        self.books.trades.append(trade(market, booked or quantity, trade_id=len(market) + 7))
+        self.books.trades.append(
+            trade(market, booked or quantity, trade_id=len(self.books.trades) + 7)
+        )
 
     def send(self, market: str, signed: str | Decimal, **changes) -> Intent:
         """Let the bot send an order that nobody has booked yet."""

@@ -43,7 +43,8 @@ def test_a_clock_that_is_set_back_frees_nothing_and_blocks_nothing_for_long():
     budget = RequestBudget(60)
     assert budget.afford(60, 3_600_000)
     assert not budget.afford(1, 0)
-    assert budget.afford(60, 3_660_000)
+    assert not budget.afford(1, 59_999)
+    assert budget.afford(60, 60_000)
 
 
 @pytest.mark.parametrize("limit", [0, -5])

@@ -71,10 +71,11 @@ def test_a_flat_account_and_empty_books_agree():
     assert differences(books(), snapshot()) == ()
 
 
-@given(quantity=st.decimals("-5", "5", places=3), part=st.decimals("-0.000999", "0.000999"))
+@given(
+    quantity=st.decimals("-5", "5", places=3).filter(bool),
+    part=st.decimals("-0.000999", "0.000999"),
+)
 def test_positions_within_one_lot_are_equal(quantity, part):
-    if quantity == 0:
-        return
     found = differences(books(trade(BTC, quantity)), snapshot(position(BTC, quantity + part)))
     assert [each for each in found if each.kind is not KINDS.PNL_MISMATCH] == []
 

@@ -33,6 +33,7 @@ from .doubles import (
     exit_of,
     fill,
     intent,
+    report_of,
     states,
 )
 
@@ -365,6 +366,19 @@ def test_a_store_that_cannot_say_whether_it_knows_an_order_denies_it(desk):
     assert desk.venue.submits == [["x-9"]]
 
 
+def test_what_the_store_has_is_not_overwritten_when_it_could_not_be_read(desk):
+    desk.guard.send([LEG_A])
+    desk.guard.mark_booked("a")
+    before = desk.store.intents["a"]
+    desk.store.is_unreadable = True
+    (outcome,) = desk.guard.send([LEG_A])
+    assert outcome.intent.state is S.DENIED
+    assert len(desk.guard._ledger) == 0
+    assert desk.store.intents["a"] == before
+    desk.store.is_unreadable = False
+    assert desk.guard.send([LEG_A])[0].report.venue_order_id == "1000"
+
+
 def test_an_outcome_that_cannot_be_saved_is_kept_and_saved_when_asking(desk, caplog):
     submit = desk.venue.submit
 
@@ -427,8 +441,23 @@ def test_an_interruption_before_sending_denies_the_order(desk):
     desk.store.find = interrupt
     with pytest.raises(KeyboardInterrupt):
         desk.guard.send([LEG_A])
-    assert desk.guard._ledger.get("a") is None
-    assert desk.store.state("a") is S.DENIED
+    assert len(desk.guard._ledger) == 0
+    assert desk.store.intents == {}
+    assert desk.venue.submits == []
+
+
+def test_an_interruption_between_two_legs_denies_both(desk):
+    save = desk.store.save
+
+    def interrupt(meant):
+        if meant.client_order_id == "b" and meant.state is S.WRITTEN:
+            raise KeyboardInterrupt
+        save(meant)
+
+    desk.store.save = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        desk.guard.send([LEG_A, LEG_B])
+    assert [desk.store.state(name) for name in "ab"] == [S.DENIED, S.DENIED]
     assert desk.venue.submits == []
 
 
@@ -474,6 +503,14 @@ def test_restoring_twice_changes_nothing(desk):
     desk.guard.restore()
     assert desk.guard.open_questions() == before
     assert desk.guard.ask() == []
+
+
+def test_restoring_again_believes_memory_more_than_the_store(desk):
+    save = desk.store.save
+    desk.store.save = lambda meant: save(replace(meant, state=S.WRITTEN, settled_ms=None))
+    desk.guard.send([LEG_A])
+    desk.guard.restore()
+    assert desk.guard.find("a").state is S.CONFIRMED
 
 
 def test_a_store_that_cannot_be_read_stops_the_start(desk):
@@ -627,6 +664,15 @@ def test_a_ghost_that_is_found_does_not_keep_a_later_order_unknown():
         desk.clock.pass_ms(1_000)
         changed += desk.guard.ask()
     assert states(changed) == [S.CONFIRMED, S.ABSENT]
+
+
+def test_an_old_order_of_a_person_that_fills_now_explains_its_fill():
+    desk = Desk(patience_ms=20_000, settling_ms=6_000)
+    desk.venue.fates = {"a": "drop"}
+    by_hand = report_of(intent("by-hand"), venue_order_id="77", time_ms=START_MS - 3_600_000)
+    desk.venue.foreign_orders = [by_hand]
+    desk.venue.fill_list, desk.venue.held = [fill("77")], {ETH: D(2)}
+    assert states(desk.guard.send([LEG_A])) == [S.ABSENT]
 
 
 def test_a_fill_that_is_not_explained_keeps_the_order_unknown():

@@ -11,6 +11,7 @@ from freqtrade_ext.execution import GuardPolicy, IntentState, OrderGuard, OrderS
 
 from .doubles import (
     BTC,
+    ETH,
     START_MS,
     D,
     ManualClock,
@@ -174,6 +175,19 @@ def test_settled_orders_wait_behind_open_questions(desk):
     assert names == ["x-0", "x-1", "x-2", "x-3"]
 
 
+def test_open_questions_whose_time_has_not_come_take_no_place_in_a_round(desk):
+    desk.venue.fates = {"r": "reject"}
+    desk.guard.send([intent("r")])
+    for number in range(4):
+        desk.store.intents[f"x-{number}"] = intent(f"x-{number}")
+    desk.clock.pass_ms(10_000)
+    desk.guard.restore()
+    desk.guard.ask()
+    desk.guard.ask()
+    names = [name for query, name in desk.venue.queries if query == "look_up"]
+    assert names == ["x-0", "x-1", "x-2", "x-3", "r"]
+
+
 # Surfacing late.
 
 
@@ -276,9 +290,10 @@ def test_memory_stays_flat_over_many_orders(desk):
         meant = exit_of(
             f"n-{number}",
             created_ms=desk.clock.ms,
-            market=BTC if number % 2 else "ETH/USDT:USDT",
+            market=BTC if number % 2 else ETH,
             side=OrderSide.SELL,
             owner=f"spread-{number}",
+            held_before=desk.venue.position_of(BTC if number % 2 else ETH),
         )
         desk.venue.fates = {meant.client_order_id: fates[number % 4]}
         desk.guard.send([meant])

@@ -185,6 +185,4 @@ def test_a_position_that_no_trade_can_take_says_so(world):
     world.inbox.decide(world.inbox.items[0].id, "adopt")
     report = world.look_and_act()
     assert report.is_idle
-    assert world.inbox.items[0].action_taken == (
-        "not adopted: no order that the books could take"
-    )
+    assert world.inbox.items[0].action_taken == ("not adopted: no order that the books could take")

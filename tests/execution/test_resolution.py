@@ -15,7 +15,6 @@ from freqtrade_ext.execution._resolution import (
     Denials,
     Evidence,
     Found,
-    OtherOrders,
     StillUnknown,
     judge,
 )
@@ -27,9 +26,7 @@ ENOUGH = Denials(4, START_MS + 200)
 NOTHING = Evidence(is_denied=True, fills=(), position=D(0))
 
 
-def verdict(
-    evidence, denials=ENOUGH, meant=None, now_ms=LATER, known=frozenset(), later=frozenset()
-):
+def verdict(evidence, denials=ENOUGH, meant=None, now_ms=LATER, known=frozenset(), later=None):
     return judge(
         meant or intent(),
         evidence,
@@ -37,7 +34,7 @@ def verdict(
         now_ms,
         settling_ms=30_000,
         min_denials=4,
-        others=OtherOrders(known, later),
+        found_ms=dict.fromkeys(known, START_MS - 60_000) | (later or {}),
     )
 
 
@@ -107,6 +104,13 @@ def test_a_part_of_it_may_be_its_own_too():
 def test_a_fill_stamped_by_a_clock_that_runs_behind_may_be_its_own():
     early = fill("55", time_ms=START_MS - 900)
     assert isinstance(verdict(seen(fills=(early,), position=D(0))), StillUnknown)
+
+
+def test_a_fill_from_long_before_it_is_not_its_own():
+    old = fill("55", time_ms=START_MS - 5_001)
+    assert verdict(seen(fills=(old,), position=D(0))) == Absent()
+    near = fill("55", time_ms=START_MS - 5_000)
+    assert isinstance(verdict(seen(fills=(near,), position=D(0))), StillUnknown)
 
 
 @pytest.mark.parametrize(
@@ -179,24 +183,59 @@ def test_a_position_that_did_not_move_its_way_says_nothing_of_it(meant, position
 
 def test_a_fill_the_other_way_does_not_cover_a_position_that_moved_its_way():
     """Bought unseen 2, sold by hand 2: the position is where it was, and is not explained."""
-    sold = fill("55", side=OrderSide.SELL)
+    sold = fill("55", side=OrderSide.SELL, time_ms=START_MS + 2_000)
     assert isinstance(verdict(seen(fills=(sold,), position=D(0))), StillUnknown)
 
 
 def test_what_was_filled_before_the_intent_is_part_of_what_was_held():
-    before = fill("55", time_ms=START_MS - 1)
+    before = fill("55", time_ms=START_MS - 5_001)
     evidence = seen(fills=(before,), position=D(4))
     answer = verdict(evidence, meant=intent(held_before=D(2)), known=frozenset({"55"}))
     assert answer == StillUnknown("the position is 4, 2 is explained without it")
 
 
+def test_what_was_filled_since_then_is_not_part_of_what_was_held():
+    after = fill("55", time_ms=START_MS + 1_001)
+    known = frozenset({"55"})
+    assert verdict(seen(fills=(after,), position=D(2)), known=known) == Absent()
+    meant = intent(side=OrderSide.SELL, held_before=D(2))
+    evidence = seen(fills=(after,), position=D(2))
+    assert isinstance(verdict(evidence, meant=meant, known=known), StillUnknown)
+
+
+@pytest.mark.parametrize("ms", [-5_000, -1, 0, 1_000])
+@pytest.mark.parametrize("was_booked", [False, True])
+@pytest.mark.parametrize("side", OrderSide)
+def test_a_fill_at_the_time_of_writing_may_be_part_of_what_was_held_or_not(ms, was_booked, side):
+    """Or an order that never arrived would stay a ghost whenever the books lag."""
+    near = fill("55", time_ms=START_MS + ms)
+    meant = intent(side=side, held_before=D(2) if was_booked else D(0))
+    evidence = seen(fills=(near,), position=D(2))
+    assert verdict(evidence, meant=meant, known=frozenset({"55"})) == Absent()
+
+
+def test_a_fill_at_the_time_of_writing_explains_no_more_than_itself():
+    near = fill("55", time_ms=START_MS)
+    evidence = seen(fills=(near,), position=D("2.5"))
+    answer = verdict(evidence, known=frozenset({"55"}))
+    assert answer == StillUnknown("the position is 2.5, 2 is explained without it")
+
+
 def test_an_old_fill_of_an_order_that_was_found_later_was_not_part_of_what_was_held():
     """Or an order that never arrived would stay a ghost because of an earlier ghost."""
-    before = fill("55", time_ms=START_MS - 20_000)
-    evidence = seen(fills=(before,), position=D(2))
-    known = frozenset({"55"})
-    assert verdict(evidence, known=known, later=known) == Absent()
-    assert isinstance(verdict(evidence, known=known), StillUnknown)
+    evidence = seen(fills=(fill("55", time_ms=START_MS - 20_000),), position=D(2))
+    assert verdict(evidence, later={"55": START_MS + 1}) == Absent()
+    assert isinstance(verdict(evidence, later={"55": START_MS - 1}), StillUnknown)
+    assert isinstance(verdict(evidence), StillUnknown)
+    sale = intent(side=OrderSide.SELL, held_before=D(2))
+    assert isinstance(verdict(evidence, meant=sale, later={"55": START_MS + 1}), StillUnknown)
+
+
+@pytest.mark.parametrize("held", [D(0), D(2)])
+def test_an_order_found_at_the_time_of_writing_may_have_been_part_of_what_was_held(held):
+    evidence = seen(fills=(fill("55", time_ms=START_MS - 20_000),), position=D(2))
+    meant = intent(held_before=held)
+    assert verdict(evidence, meant=meant, later={"55": START_MS}) == Absent()
 
 
 def test_denials_keep_the_time_of_the_first():

@@ -1,11 +1,14 @@
 """A market too simple to be wrong: prices are what a test says they are."""
 
+import asyncio
 import bisect
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 from urllib.parse import urlencode
 
-from freqtrade_ext.sandbox import Credentials, Exchange, Journal
+from freqtrade_ext.sandbox import Credentials, Exchange, Fault, FaultPlan, Journal
+from freqtrade_ext.sandbox.faults import FaultedCall
 from freqtrade_ext.sandbox.market import (
     Candle,
     Depth,
@@ -15,7 +18,7 @@ from freqtrade_ext.sandbox.market import (
     PriceKind,
     PublicTrade,
 )
-from freqtrade_ext.sandbox.wire import Answer, BinanceApi, Request
+from freqtrade_ext.sandbox.wire import Answer, BinanceApi, Circumstances, Request
 from freqtrade_ext.sandbox.wire._auth import signature
 
 D = Decimal
@@ -218,6 +221,50 @@ class Client:
         answer = self.call(endpoint, signed=signed, **params)
         assert answer.status == 200, answer.body
         return answer.body
+
+
+class Line:
+    """
+    A client's line to the exchange, with a plan of what goes wrong on it.
+
+    Waiting is written down in `waits`, never done. Every request takes `pace_ms` of the desk's
+    clock.
+    """
+
+    def __init__(self, *faults: Fault, client: Client | None = None, pace_ms: int = 0) -> None:
+        self.client = client or Client(Desk(BTCUSDT=100, ETHUSDT=100))
+        self.desk = self.client.desk
+        self.plan = FaultPlan(faults)
+        self.names = (f"order-{number}" for number in range(1, 1_000))
+        self.pace_ms = pace_ms
+        self.waits: list[float] = []
+
+    def send(self, endpoint: str, **params: object) -> Answer | None:
+        """Send a request; None when no answer came back."""
+        if self.pace_ms:
+            self.desk.wait(self.pace_ms)
+        request = self.client.request(endpoint, **params)
+        now_ms = self.desk.clock.now_ms
+
+        async def wait(seconds: float) -> None:
+            self.waits.append(seconds)
+
+        def answer(under: Circumstances) -> Answer:
+            return self.client.api.answer(request, now_ms, under)
+
+        call = FaultedCall(request, self.desk.exchange, now_ms, wait=wait)
+        return asyncio.run(self.plan.serve(call, answer, self.desk.journal.append))
+
+    def ok(self, endpoint: str, **params: object) -> Any:
+        """Send a request that has to succeed; answers its body."""
+        answer = self.send(endpoint, **params)
+        assert answer is not None
+        assert answer.status == 200, answer.body
+        return answer.body
+
+    def held(self, symbol: str) -> Decimal:
+        """Signed quantity held."""
+        return self.desk.exchange.position(symbol).quantity
 
 
 def eventually(condition: Callable[[], object], *, seconds: float = 10.0) -> object:

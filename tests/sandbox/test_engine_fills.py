@@ -6,6 +6,7 @@ import pytest
 
 from freqtrade_ext.sandbox.engine import (
     MarginMode,
+    OrderScript,
     OrderStatus,
     OrderType,
     PlaceOrder,
@@ -222,32 +223,32 @@ class TestReduceOnly:
 
 class TestPartialFillRehearsal:
     def test_a_market_order_fills_its_share_and_expires(self, desk):
-        desk.exchange.fill_next_order_partially(D("0.4"))
+        desk.exchange.rehearse_next_order(OrderScript(D("0.4")))
         order = desk.do(market(BUY, 5))
         assert (order.filled_quantity, order.status) == (2, OrderStatus.EXPIRED)
 
     def test_a_limit_order_fills_its_share_and_stalls(self, desk):
-        desk.exchange.fill_next_order_partially(D("0.4"))
+        desk.exchange.rehearse_next_order(OrderScript(D("0.4")))
         order = desk.do(limit(BUY, 5, 105))
         desk.move(BTC, 90)
         assert (order.filled_quantity, order.status) == (2, OrderStatus.PARTIALLY_FILLED)
 
     def test_a_resting_limit_is_given_its_share_at_its_own_price(self, desk):
-        desk.exchange.fill_next_order_partially(D("0.5"))
+        desk.exchange.rehearse_next_order(OrderScript(D("0.5")))
         order = desk.do(limit(BUY, 5, 99))
         assert (order.filled_quantity, order.average_price) == (D("2.5"), 99)
 
     def test_the_share_is_rounded_down_to_the_lot(self, desk):
-        desk.exchange.fill_next_order_partially(D("0.3333"))
+        desk.exchange.rehearse_next_order(OrderScript(D("0.3333")))
         assert desk.do(market(BUY, "0.1")).filled_quantity == D("0.033")
 
     def test_only_the_next_order_is_hit(self, desk):
-        desk.exchange.fill_next_order_partially(D("0.4"))
+        desk.exchange.rehearse_next_order(OrderScript(D("0.4")))
         desk.do(market(BUY, 5))
         assert desk.do(market(BUY, 5)).status is OrderStatus.FILLED
 
     def test_a_refused_order_does_not_use_it_up(self, desk):
-        desk.exchange.fill_next_order_partially(D("0.4"))
+        desk.exchange.rehearse_next_order(OrderScript(D("0.4")))
         reason_of(desk, market(BUY, "0.0001"))
         assert desk.do(market(BUY, 5)).filled_quantity == 2
 

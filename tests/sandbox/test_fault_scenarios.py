@@ -4,55 +4,22 @@ The careless one does what Freqtrade does: an answer it did not get is an order 
 The careful one asks by client order id before it sends again.
 """
 
-import asyncio
 from collections.abc import Iterator
 
 import pytest
 
-from freqtrade_ext.sandbox import Effect, Fault, FaultPlan, SpreadLegs, audit
+from freqtrade_ext.sandbox import Effect, Fault, SpreadLegs, audit
 from freqtrade_ext.sandbox.engine import CloseExternally
-from freqtrade_ext.sandbox.faults import FaultedCall
 from freqtrade_ext.sandbox.journal import FaultFired, OrderFilled
 from freqtrade_ext.sandbox.wire import Answer
 
-from .doubles import Client, D, Desk
+from .doubles import D, Line
 
 BTC, ETH = "BTCUSDT", "ETHUSDT"
 PLACE, QUERY = "POST /fapi/v1/order", "GET /fapi/v1/order"
 CANCEL, AMEND = "DELETE /fapi/v1/order", "PUT /fapi/v1/order"
 STOP = "POST /fapi/v1/algoOrder"
 SPREAD = SpreadLegs(BTC, ETH, 1.0)
-
-
-class Line:
-    """A client's line to the exchange, with a plan of what goes wrong on it."""
-
-    def __init__(self, *faults: Fault) -> None:
-        self.desk = Desk(BTCUSDT=100, ETHUSDT=100)
-        self.client = Client(self.desk)
-        self.plan = FaultPlan(faults)
-        self.names = (f"order-{number}" for number in range(1, 1_000))
-
-    def send(self, endpoint: str, **params: object) -> Answer | None:
-        """Send a request; None when no answer came back."""
-        self.desk.wait(1_000)
-        request = self.client.request(endpoint, **params)
-        now_ms = self.desk.clock.now_ms
-        effect = self.plan.claim(request, now_ms, self.desk.journal.append)
-        if effect is None:
-            return self.client.api.answer(request, now_ms)
-        call = FaultedCall(request, self.desk.exchange, now_ms)
-
-        async def suffer() -> Answer | None:
-            answer = await effect.before(call)
-            if answer is None:
-                answer = self.client.api.answer(request, now_ms)
-            return await effect.after(call, answer)
-
-        return asyncio.run(suffer())
-
-    def held(self, symbol: str) -> object:
-        return self.desk.exchange.position(symbol).quantity
 
 
 def order(symbol: str, side: str, quantity: object, **more: object) -> dict[str, object]:
@@ -100,6 +67,11 @@ def look_for(line: Line, symbol: str, name: str, patience: int = 4) -> Answer | 
     return None
 
 
+def slow_line(*faults: Fault) -> Line:
+    """A line on which every request takes a second."""
+    return Line(*faults, pace_ms=1_000)
+
+
 UNCERTAIN = [
     pytest.param(Effect.LOSE_RESPONSE, id="lost"),
     pytest.param(Effect.UNKNOWN_STATUS, id="unknown"),
@@ -109,7 +81,7 @@ UNCERTAIN = [
 class TestOneOrder:
     @pytest.mark.parametrize("effect", UNCERTAIN)
     def test_a_careless_client_buys_twice(self, effect):
-        line = Line(Fault(PLACE, effect=effect))
+        line = slow_line(Fault(PLACE, effect=effect))
         careless(line, **order(BTC, "BUY", 1))
         assert line.held(BTC) == 2
         [duplicate] = audit(line.desk.journal).duplicates
@@ -118,7 +90,7 @@ class TestOneOrder:
 
     @pytest.mark.parametrize("effect", UNCERTAIN)
     def test_a_careful_client_buys_once(self, effect):
-        line = Line(Fault(PLACE, effect=effect))
+        line = slow_line(Fault(PLACE, effect=effect))
         answer = careful(line, **order(BTC, "BUY", 1))
         assert answer.body["executedQty"] == "1"
         assert line.held(BTC) == 1
@@ -127,26 +99,26 @@ class TestOneOrder:
 
     def test_an_order_that_is_invisible_for_a_while_is_still_found(self):
         hidden = Fault(QUERY, effect=Effect.REJECT(-2013), times=3)
-        line = Line(Fault(PLACE, effect=Effect.LOSE_RESPONSE), hidden)
+        line = slow_line(Fault(PLACE, effect=Effect.LOSE_RESPONSE), hidden)
         careful(line, **order(BTC, "BUY", 1))
         assert line.held(BTC) == 1
         line.plan.assert_exhausted()
 
     def test_an_impatient_client_is_caught(self):
         hidden = Fault(QUERY, effect=Effect.REJECT(-2013), times=4)
-        line = Line(Fault(PLACE, effect=Effect.LOSE_RESPONSE), hidden)
+        line = slow_line(Fault(PLACE, effect=Effect.LOSE_RESPONSE), hidden)
         careful(line, **order(BTC, "BUY", 1))
         assert len(audit(line.desk.journal).duplicates) == 1
 
     @pytest.mark.parametrize("code", [-1007, -1003])
     def test_an_order_that_never_arrived_is_sent_again(self, code):
-        line = Line(Fault(PLACE, effect=Effect.REJECT(code), times=2))
+        line = slow_line(Fault(PLACE, effect=Effect.REJECT(code), times=2))
         careful(line, **order(BTC, "BUY", 1))
         assert line.held(BTC) == 1
         assert len(line.desk.journal.of(FaultFired)) == 2
 
     def test_one_name_sent_again_after_a_fill_fills_twice(self):
-        line = Line(Fault(PLACE, effect=Effect.LOSE_RESPONSE))
+        line = slow_line(Fault(PLACE, effect=Effect.LOSE_RESPONSE))
         for _ in range(2):
             line.send(PLACE, **order(BTC, "BUY", 1), newClientOrderId="same")
         assert line.held(BTC) == 2
@@ -156,7 +128,7 @@ class TestOneOrder:
 
 class TestOtherRequests:
     def test_a_lost_cancel_has_canceled(self):
-        line = Line(Fault(CANCEL, effect=Effect.LOSE_RESPONSE))
+        line = slow_line(Fault(CANCEL, effect=Effect.LOSE_RESPONSE))
         limit = {"type": "LIMIT", "timeInForce": "GTC", "price": 90}
         name = {"symbol": BTC, "origClientOrderId": "a"}
         line.send(PLACE, **order(BTC, "BUY", 1) | limit, newClientOrderId="a")
@@ -165,14 +137,14 @@ class TestOtherRequests:
         assert line.send(CANCEL, **name).code == -2011
 
     def test_a_cancel_that_never_arrived_leaves_the_order(self):
-        line = Line(Fault(CANCEL, effect=Effect.REJECT(-1008)))
+        line = slow_line(Fault(CANCEL, effect=Effect.REJECT(-1008)))
         limit = {"type": "LIMIT", "timeInForce": "GTC", "price": 90}
         line.send(PLACE, **order(BTC, "BUY", 1) | limit, newClientOrderId="a")
         assert line.send(CANCEL, symbol=BTC, origClientOrderId="a").status == 503
         assert audit(line.desk.journal).open_orders == ("a",)
 
     def test_a_lost_amendment_has_amended(self):
-        line = Line(Fault(AMEND, effect=Effect.LOSE_RESPONSE))
+        line = slow_line(Fault(AMEND, effect=Effect.LOSE_RESPONSE))
         limit = {"type": "LIMIT", "timeInForce": "GTC", "price": 90}
         line.send(PLACE, **order(BTC, "BUY", 1) | limit, newClientOrderId="a")
         name = {"symbol": BTC, "origClientOrderId": "a"}
@@ -180,7 +152,7 @@ class TestOtherRequests:
         assert line.send(QUERY, **name).body["origQty"] == "2"
 
     def test_a_lost_stop_waits_at_the_exchange(self):
-        line = Line(Fault(STOP, effect=Effect.LOSE_RESPONSE))
+        line = slow_line(Fault(STOP, effect=Effect.LOSE_RESPONSE))
         line.send(PLACE, **order(BTC, "BUY", 1))
         stop = {"symbol": BTC, "side": "SELL", "type": "STOP_MARKET", "algoType": "CONDITIONAL"}
         stop |= {"quantity": 1, "triggerPrice": 90, "reduceOnly": "true", "clientAlgoId": "s"}
@@ -197,7 +169,7 @@ class TestTwoLegs:
         return first, careful(line, **order(ETH, "SELL", 2))
 
     def test_without_trouble_the_gap_is_one_request(self):
-        line = Line()
+        line = slow_line()
         self.open_both(line)
         report = audit(line.desk.journal, spreads=[SPREAD])
         assert report.longest_orphan_ms == 1_000
@@ -205,13 +177,13 @@ class TestTwoLegs:
         assert report.is_clean
 
     def test_a_lost_answer_of_the_second_leg_costs_time_but_nothing_else(self):
-        line = Line(Fault(PLACE, effect=Effect.LOSE_RESPONSE, match={"symbol": ETH}))
+        line = slow_line(Fault(PLACE, effect=Effect.LOSE_RESPONSE, match={"symbol": ETH}))
         self.open_both(line)
         assert (line.held(BTC), line.held(ETH)) == (2, -2)
         assert audit(line.desk.journal, spreads=[SPREAD]).is_clean
 
     def test_a_rejected_second_leg_leaves_an_orphan_until_it_is_unwound(self):
-        line = Line(Fault(PLACE, effect=Effect.REJECT(-2019), match={"symbol": ETH}))
+        line = slow_line(Fault(PLACE, effect=Effect.REJECT(-2019), match={"symbol": ETH}))
         _, second = self.open_both(line)
         assert second.code == -2019
         standing = audit(line.desk.journal, spreads=[SPREAD])
@@ -224,7 +196,7 @@ class TestTwoLegs:
 
     def test_a_partial_second_leg_leaves_naked_exposure(self):
         partial = Effect.PARTIAL_FILL("0.25")
-        line = Line(Fault(PLACE, effect=partial, match={"symbol": ETH}))
+        line = slow_line(Fault(PLACE, effect=partial, match={"symbol": ETH}))
         _, second = self.open_both(line)
         assert (second.body["status"], second.body["executedQty"]) == ("EXPIRED", "0.5")
         line.desk.wait(10_000)
@@ -234,7 +206,7 @@ class TestTwoLegs:
         assert report.naked_exposure[f"{BTC}:{ETH}"] > 1_000
 
     def test_a_leg_closed_by_another_hand_orphans_the_other(self):
-        line = Line()
+        line = slow_line()
         self.open_both(line)
         line.desk.do(CloseExternally(ETH, D(1)))
         line.desk.wait(5_000)
@@ -244,7 +216,7 @@ class TestTwoLegs:
         assert line.desk.journal.of(OrderFilled)[-1].origin == "external"
 
     def test_a_liquidated_leg_orphans_the_other(self):
-        line = Line()
+        line = slow_line()
         for symbol in (BTC, ETH):
             line.send("POST /fapi/v1/marginType", symbol=symbol, marginType="ISOLATED")
             line.send("POST /fapi/v1/leverage", symbol=symbol, leverage=20)

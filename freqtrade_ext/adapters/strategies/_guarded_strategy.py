@@ -1,7 +1,7 @@
 """What every strategy of ours has in live mode: orders that cannot be lost."""
 
 import logging
-from datetime import datetime
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from freqtrade.exceptions import OperationalException
@@ -28,6 +28,10 @@ class GuardedStrategy(IStrategy):
         """Whether real orders are sent; a dry run has no exchange that could lose one."""
         return str(self.dp.runmode.value) == "live"
 
+    def guarded_markets(self) -> frozenset[str]:
+        """Return the markets that the strategy may trade: its pairlist, unless it knows better."""
+        return frozenset(self.config["exchange"].get("pair_whitelist", ()))
+
     def start_execution(self, settings: ExecutionSettings, owner: "ExecutionOwner") -> None:
         """
         Take the account, recover what an earlier run left, and guard every order from now on.
@@ -52,15 +56,18 @@ class GuardedStrategy(IStrategy):
         execution = LiveExecution(self, settings, owner)
         try:
             execution.start()
-            execution.recover()
         except ExtensionError as error:
             execution.end()
             raise OperationalException(str(error)) from error
         execution.watch()
         self._execution = execution
 
-    def loop_execution(self, current_time: datetime) -> None:
-        """Do what is due at the start of a loop."""
+    def fresh_books(self) -> AbstractContextManager[None]:
+        """Hold the books as they are committed, against REST and Telegram."""
+        return self._execution.fresh_books() if self._execution else nullcontext()
+
+    def loop_execution(self) -> None:
+        """Do what is due at the start of a loop; inside `fresh_books`."""
         if self._execution is not None:
             self._execution.loop()
 

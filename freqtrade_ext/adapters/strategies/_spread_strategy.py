@@ -119,6 +119,10 @@ class SpreadStrategy(GuardedStrategy):
             for gap in funding_gaps(self.dp, self._view.markets):
                 logger.warning("[STRATEGY] %s", gap)
 
+    def guarded_markets(self) -> frozenset[str]:
+        """Return the legs of every spread in the book."""
+        return frozenset(self._view.markets)
+
     def _start_guard(self) -> None:
         if not self.is_live:
             return
@@ -126,7 +130,7 @@ class SpreadStrategy(GuardedStrategy):
 
         owner = SpreadOrders(
             desk=lambda: self.broker.desk,
-            markets=lambda: frozenset(self._view.markets),
+            markets=self.guarded_markets,
             leverage=self._ext.sizing.leverage,
             now_ms=lambda: int(time.time() * 1000),
         )
@@ -143,8 +147,9 @@ class SpreadStrategy(GuardedStrategy):
             self._broker = self._new_broker()
             self._broker.signalled = signalled
         self._now_ms = now_ms
-        self.loop_execution(current_time)
-        self.broker.loop(now_ms)
+        with self.fresh_books():
+            self.loop_execution()
+            self.broker.loop(now_ms)
         self.position_adjustment_enable = self.broker.wants_adjustment()
         self._books_are_read = True
 

@@ -12,9 +12,11 @@ from freqtrade_ext.sandbox.engine._types import (
     Order,
     OrderStatus,
     OrderType,
+    Origin,
     PriceSource,
     Side,
     TimeInForce,
+    TriggerStatus,
 )
 from freqtrade_ext.sandbox.journal import FundingPaid, PositionLiquidated, PriceSeen
 
@@ -54,6 +56,7 @@ def _step(core: Core, symbols: list[str], until_ms: int) -> None:
         if not core.market.is_trading(symbol, until_ms):
             continue
         low, high = core.market.price_range(symbol, after_ms, until_ms)
+        _cancel_as_scripted(core, symbol)
         _fill_resting_orders(core, symbol, low, high)
         _fire_triggers(core, symbol, low, high)
         _pay_funding(core, symbol, after_ms)
@@ -62,9 +65,21 @@ def _step(core: Core, symbols: list[str], until_ms: int) -> None:
     _liquidate_cross(core)
 
 
+def _cancel_as_scripted(core: Core, symbol: str) -> None:
+    for order in core.book.working(symbol):
+        if order.canceled_from_ms < core.now_ms:
+            core.end(order, OrderStatus.CANCELED)
+    for trigger in core.book.waiting(symbol):
+        if trigger.canceled_from_ms < core.now_ms:
+            core.end_trigger(trigger, TriggerStatus.CANCELED)
+
+
 def _fill_resting_orders(core: Core, symbol: str, low: Decimal, high: Decimal) -> None:
     for order in core.book.working(symbol):
-        if order.stalled or not order.is_open or order.price is None:
+        if order.stalled_until_ms > core.now_ms or not order.is_open:
+            continue
+        if order.price is None:
+            _orders.fill_at_market(core, order)
             continue
         reached = low <= order.price if order.side is Side.BUY else high >= order.price
         if reached:
@@ -117,7 +132,7 @@ def _liquidate_isolated(core: Core) -> None:
             continue
         equity = position.isolated_wallet + position.unrealized_pnl(core.mark(position.symbol))
         if equity <= core.maintenance(position):
-            _liquidate(core, position, core.liquidation_price(position))
+            liquidate(core, position, core.liquidation_price(position))
 
 
 def _liquidate_cross(core: Core) -> None:
@@ -128,13 +143,13 @@ def _liquidate_cross(core: Core) -> None:
         for order in core.book.working():
             core.end(order, OrderStatus.CANCELED)
         for position in cross:
-            _liquidate(core, position, core.mark(position.symbol))
+            liquidate(core, position, core.mark(position.symbol))
         # The clearance fee is the maintenance margin; the insurance fund covers what is missing.
         rest = core.account.cross_wallet
         core.account.book("insurance", -min(rest, maintenance), core.now_ms)
 
 
-def _liquidate(core: Core, position: Position, price: Decimal | None) -> None:
+def liquidate(core: Core, position: Position, price: Decimal | None) -> None:
     """
     Close a position by force.
 
@@ -145,8 +160,8 @@ def _liquidate(core: Core, position: Position, price: Decimal | None) -> None:
     for order in core.book.working(symbol):
         core.end(order, OrderStatus.CANCELED)
     before = core.account.wallet_balance
-    at = _on_tick(core, symbol, price or core.mark(symbol), quantity)
-    order = core.accept(_forced_order(core, position))
+    at = on_tick(core, symbol, price or core.mark(symbol), up=quantity > 0)
+    order = core.accept(forced_order(core, position, abs(quantity), "liquidation"))
     core.execute(order, [Execution(at, abs(quantity))], is_maker=False)
     if position.is_isolated:
         lost = before - core.account.wallet_balance
@@ -154,24 +169,28 @@ def _liquidate(core: Core, position: Position, price: Decimal | None) -> None:
     core.record(PositionLiquidated(time_ms=core.now_ms, symbol=symbol, quantity=quantity, price=at))
 
 
-def _forced_order(core: Core, position: Position) -> Order:
+def forced_order(core: Core, position: Position, quantity: Decimal, origin: Origin) -> Order:
+    """Order in the exchange's own name; its client order id says so, as Binance's do."""
+    number = core.book.next_order_id()
+    prefix = "adl_autoclose" if origin == "adl" else "autoclose"
     return Order(
-        venue_order_id=core.book.next_order_id(),
-        client_order_id=f"autoclose-{core.now_ms}{core.book.next_order_id()}",
+        venue_order_id=number,
+        client_order_id=f"{prefix}-{core.now_ms}{number}",
         symbol=position.symbol,
         side=Side.SELL if position.quantity > 0 else Side.BUY,
         order_type=OrderType.LIMIT,
-        quantity=abs(position.quantity),
+        quantity=quantity,
         price=core.mark(position.symbol),
         time_in_force=TimeInForce.IOC,
         reduce_only=True,
         created_ms=core.now_ms,
         updated_ms=core.now_ms,
-        origin="liquidation",
+        origin=origin,
     )
 
 
-def _on_tick(core: Core, symbol: str, price: Decimal, quantity: Decimal) -> Decimal:
+def on_tick(core: Core, symbol: str, price: Decimal, *, up: bool = False) -> Decimal:
+    """Round a price to the tick grid, down if not said otherwise; at least one tick."""
     tick = core.instrument(symbol).tick_size
-    rounding = ROUND_UP if quantity > 0 else ROUND_DOWN
+    rounding = ROUND_UP if up else ROUND_DOWN
     return max(tick, (price / tick).to_integral_value(rounding=rounding) * tick)

@@ -119,6 +119,53 @@ class CloseExternally:
     fraction: Decimal = Decimal(1)
 
 
+@dataclass(frozen=True, slots=True)
+class AddExternally:
+    """Make a position bigger by another hand, by a share of what is held."""
+
+    symbol: str
+    fraction: Decimal = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceExternally:
+    """Put a limit order far from the market by another hand."""
+
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidateByForce:
+    """Liquidate a position whatever its margin is."""
+
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class AutoDeleverage:
+    """Reduce a position by force, as an exchange does whose insurance fund is empty."""
+
+    symbol: str
+    fraction: Decimal = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class FillAtOnce:
+    """Fill an open order wherever the market is, named by either id."""
+
+    symbol: str
+    venue_order_id: int | None = None
+    client_order_id: str | None = None
+
+
+External = (
+    CloseExternally
+    | AddExternally
+    | PlaceExternally
+    | LiquidateByForce
+    | AutoDeleverage
+    | FillAtOnce
+)
 Command = (
     PlaceOrder
     | PlaceTrigger
@@ -130,5 +177,5 @@ Command = (
     | SetLeverage
     | SetMarginMode
     | AdjustIsolatedMargin
-    | CloseExternally
+    | External
 )

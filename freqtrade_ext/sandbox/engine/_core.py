@@ -14,10 +14,12 @@ from freqtrade_ext.sandbox.engine._margin import (
 from freqtrade_ext.sandbox.engine._matching import Execution
 from freqtrade_ext.sandbox.engine._order_book import OrderBook
 from freqtrade_ext.sandbox.engine._rejections import Reason, Rejection
+from freqtrade_ext.sandbox.engine._reports import Reports
 from freqtrade_ext.sandbox.engine._types import (
     ZERO,
     Fill,
     Order,
+    OrderScript,
     OrderStatus,
     Trigger,
     TriggerStatus,
@@ -41,8 +43,17 @@ class Core:
     now_ms: int
     account: Account = field(default_factory=Account)
     book: OrderBook = field(default_factory=OrderBook)
-    next_fill_fraction: Decimal | None = None  # a rehearsed partial fill of the next order
+    next_script: OrderScript | None = None  # how the client's next order goes wrong
+    reports: Reports = field(init=False)
     price_seen_ms: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.reports = Reports(self.book)
+
+    def take_script(self) -> OrderScript | None:
+        """Script of the client's next order, once."""
+        script, self.next_script = self.next_script, None
+        return script
 
     def instrument(self, symbol: str) -> Instrument:
         """Instrument by symbol; refuses an unknown one."""

@@ -4,17 +4,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from freqtrade_ext.sandbox.engine import _clockwork, _orders, _triggers
+from freqtrade_ext.sandbox.engine import _clockwork, _external, _orders, _triggers
 from freqtrade_ext.sandbox.engine._account import Account, Position, money
 from freqtrade_ext.sandbox.engine._commands import (
+    AddExternally,
     AdjustIsolatedMargin,
     AmendOrder,
+    AutoDeleverage,
     CancelAllOrders,
     CancelAllTriggers,
     CancelOrder,
     CancelTrigger,
     CloseExternally,
     Command,
+    External,
+    FillAtOnce,
+    LiquidateByForce,
+    PlaceExternally,
     PlaceOrder,
     PlaceTrigger,
     SetLeverage,
@@ -22,18 +28,19 @@ from freqtrade_ext.sandbox.engine._commands import (
 )
 from freqtrade_ext.sandbox.engine._core import Core
 from freqtrade_ext.sandbox.engine._margin import max_leverage, max_notional
-from freqtrade_ext.sandbox.engine._matching import fraction_on_step
 from freqtrade_ext.sandbox.engine._order_book import OrderBook
 from freqtrade_ext.sandbox.engine._rejections import Reason, Rejection
+from freqtrade_ext.sandbox.engine._reports import Reports
 from freqtrade_ext.sandbox.engine._types import (
     ZERO,
     MarginMode,
     Order,
+    OrderScript,
     OrderStatus,
     Trigger,
     TriggerStatus,
 )
-from freqtrade_ext.sandbox.journal import Event, OrderRejected, PositionClosedExternally
+from freqtrade_ext.sandbox.journal import Event, OrderRejected
 from freqtrade_ext.sandbox.market import Market
 
 Outcome = Order | Trigger | Position | None
@@ -158,13 +165,40 @@ class Exchange:
                 return self._set_margin_mode(command)
             case AdjustIsolatedMargin():
                 return self._adjust_isolated_margin(command)
-            case CloseExternally():
-                return self._close_externally(command)
+            case _:
+                return self._from_elsewhere(command)
         return None
 
-    def fill_next_order_partially(self, fraction: Decimal) -> None:
-        """Rehearse a partial fill: of the next order only this share is filled at once."""
-        self._core.next_fill_fraction = fraction
+    def _from_elsewhere(self, command: External) -> Outcome:
+        core = self._core
+        match command:
+            case CloseExternally():
+                return _external.close(core, command)
+            case AddExternally():
+                return _external.add(core, command)
+            case PlaceExternally():
+                return _external.place(core, command)
+            case AutoDeleverage():
+                return _external.deleverage(core, command)
+            case FillAtOnce():
+                return _external.fill_at_once(core, command)
+            case LiquidateByForce():
+                _external.liquidate_position(core, command)
+        return None
+
+    @property
+    def reports(self) -> Reports:
+        """What queries are told of orders and fills."""
+        return self._core.reports
+
+    def rehearse_next_order(self, script: OrderScript | None) -> None:
+        """Let the client's next order that is accepted go wrong; None: no order any more."""
+        self._core.next_script = script
+
+    @property
+    def waits_for_an_order(self) -> bool:
+        """Tell whether a script still waits for the client's next order."""
+        return self._core.next_script is not None
 
     def position(self, symbol: str) -> Position:
         """Position and settings of an instrument."""
@@ -256,17 +290,3 @@ class Exchange:
             raise Rejection(Reason.ISOLATED_MARGIN_INSUFFICIENT)
         position.isolated_wallet += money(command.amount)
         return position
-
-    def _close_externally(self, command: CloseExternally) -> Order:
-        held = self._core.position(command.symbol).quantity
-        step = self._core.instrument(command.symbol).step_size
-        quantity = fraction_on_step(abs(held), command.fraction, step)
-        if not quantity:
-            raise Rejection(Reason.REDUCE_ONLY_WITHOUT_POSITION)
-        order = _orders.close_at_market(self._core, command.symbol, quantity)
-        self._core.record(
-            PositionClosedExternally(
-                time_ms=self.now_ms, symbol=command.symbol, quantity=order.filled_quantity
-            )
-        )
-        return order

@@ -26,12 +26,13 @@ from freqtrade_ext.sandbox.engine._order_checks import (
 )
 from freqtrade_ext.sandbox.engine._rejections import Reason, Rejection
 from freqtrade_ext.sandbox.engine._types import (
+    NEVER_MS,
     ZERO,
     Order,
+    OrderScript,
     OrderStatus,
     OrderType,
     Origin,
-    Side,
     Trigger,
 )
 from freqtrade_ext.sandbox.journal import OrderAmended
@@ -51,7 +52,7 @@ def place(
     `shift` moves the book to where it stood when a conditional order was set off.
     """
     core.instrument(command.symbol)
-    order = _new_order(core, command, trigger)
+    order = new_order(core, command, trigger)
     depth = core.market.depth(order.symbol, core.now_ms, BOOK_LEVELS)
     executions = walk(depth, order.side, order.quantity, order.price, shift)
     reference = _reference_price(order, depth, executions)
@@ -63,32 +64,22 @@ def place(
     else:
         check_margin(core, order, reference)
     core.accept(order)
-    if core.next_fill_fraction is None:
-        _take(core, order, executions)
+    script = core.take_script() if trigger is None else trigger.script
+    script = script or OrderScript()
+    _apply(core, order, script)
+    if script.fraction is None:
+        take(core, order, executions)
     else:
-        _rehearse_partial_fill(core, order, executions, core.next_fill_fraction)
-    if order.is_open and not rests(order):
+        _fill_share(core, order, executions, script.fraction)
+    if order.is_open and not (rests(order) or script.keeps_rest):
         core.end(order, OrderStatus.EXPIRED)
     return order
 
 
-def close_at_market(core: Core, symbol: str, quantity: Decimal) -> Order:
-    """Close (part of) a position by another hand than the client's; no check can prevent it."""
-    held = core.account.position(symbol).quantity
-    command = PlaceOrder(
-        symbol=symbol,
-        side=Side.SELL if held > 0 else Side.BUY,
-        order_type=OrderType.MARKET,
-        quantity=quantity,
-        reduce_only=True,
-        client_order_id=f"web_{core.book.next_order_id()}",
-    )
-    order = core.accept(replace(_new_order(core, command, None), origin="external"))
-    depth = core.market.depth(symbol, core.now_ms, BOOK_LEVELS)
-    _take(core, order, walk(depth, order.side, quantity))
-    if order.is_open:
-        core.end(order, OrderStatus.EXPIRED)
-    return order
+def fill_at_market(core: Core, order: Order) -> None:
+    """Fill the rest of an order that should not rest, but was made to."""
+    depth = core.market.depth(order.symbol, core.now_ms, BOOK_LEVELS)
+    take(core, order, walk(depth, order.side, order.leaves_quantity))
 
 
 def fill_resting(core: Core, order: Order) -> None:
@@ -102,7 +93,7 @@ def fill_resting(core: Core, order: Order) -> None:
 
 def cancel(core: Core, command: CancelOrder) -> Order:
     """Cancel an open order."""
-    order = _find_open(core, command)
+    order = find_open(core, command)
     core.end(order, OrderStatus.CANCELED)
     return order
 
@@ -113,7 +104,7 @@ def amend(core: Core, command: AmendOrder) -> Order:
 
     A quantity that is filled already cancels the order, as on Binance.
     """
-    order = _find_open(core, command)
+    order = find_open(core, command)
     if (command.quantity, command.price) == (order.quantity, order.price):
         raise Rejection(Reason.ORDER_UNCHANGED)
     executions = _check_amendment(core, order, command)
@@ -131,7 +122,7 @@ def amend(core: Core, command: AmendOrder) -> Order:
             price=command.price,
         )
     )
-    _take(core, order, executions)
+    take(core, order, executions)
     return order
 
 
@@ -150,28 +141,37 @@ def _check_amendment(core: Core, order: Order, command: AmendOrder) -> list[Exec
     return executions
 
 
-def _take(core: Core, order: Order, executions: list[Execution]) -> None:
+def take(core: Core, order: Order, executions: list[Execution]) -> None:
     """Take liquidity from the public book; a reducing order only as much as is held."""
     if order.reduce_only:
         executions = cap(executions, held_against(core, order.symbol, order.side))
     core.execute(order, executions, is_maker=False)
 
 
-def _rehearse_partial_fill(
-    core: Core, order: Order, executions: list[Execution], fraction: Decimal
-) -> None:
-    """Fill only the scripted share, and let the rest of a resting order stall for good."""
-    core.next_fill_fraction = None
-    order.stalled = True
+def _apply(core: Core, order: Order, script: OrderScript) -> None:
+    """Let a script count from now on."""
+    if script.fraction is not None:
+        order.stalled_until_ms = min(NEVER_MS, core.now_ms + script.stall_ms)
+    if script.cancel_after_ms is not None:
+        order.canceled_from_ms = core.now_ms + script.cancel_after_ms
+    if script.hide_ms:
+        core.reports.hide(order.venue_order_id, core.now_ms + script.hide_ms)
+    if script.late_ms:
+        core.reports.delay_fills(order.venue_order_id, core.now_ms + script.late_ms)
+
+
+def _fill_share(core: Core, order: Order, executions: list[Execution], fraction: Decimal) -> None:
+    """Fill only the scripted share."""
     step = core.instrument(order.symbol).step_size
     quantity = fraction_on_step(order.quantity, fraction, step)
     if executions:
-        _take(core, order, cap(executions, quantity))
+        take(core, order, cap(executions, quantity))
     elif order.price is not None and quantity:
         core.execute(order, [Execution(order.price, quantity)], is_maker=True)
 
 
-def _new_order(core: Core, command: PlaceOrder, trigger: Trigger | None) -> Order:
+def new_order(core: Core, command: PlaceOrder, trigger: Trigger | None = None) -> Order:
+    """Make an order of what was asked for; it is not in the book yet."""
     venue_order_id = core.book.next_order_id()
     origin: Origin = "trigger" if trigger is not None else "client"
     return Order(
@@ -203,7 +203,7 @@ def _reference_price(order: Order, depth: Depth, executions: list[Execution]) ->
     return levels[0][0]
 
 
-def _find_open(core: Core, command: CancelOrder | AmendOrder) -> Order:
+def find_open(core: Core, command: CancelOrder | AmendOrder) -> Order:
     """Find the order that a command names; it must be open."""
     ids = (command.symbol, command.venue_order_id, command.client_order_id)
     core.instrument(command.symbol)

@@ -16,6 +16,7 @@ from freqtrade_ext.sandbox.engine._order_checks import held_against
 from freqtrade_ext.sandbox.engine._rejections import Reason, Rejection
 from freqtrade_ext.sandbox.engine._types import (
     ZERO,
+    OrderScript,
     OrderType,
     PriceSource,
     Trigger,
@@ -40,7 +41,18 @@ def place(core: Core, command: PlaceTrigger) -> Trigger:
             client_order_id=trigger.client_order_id,
         )
     )
+    script = core.take_script()
+    if script is not None:
+        _apply(core, trigger, script)
     return core.book.add_trigger(trigger)
+
+
+def _apply(core: Core, trigger: Trigger, script: OrderScript) -> None:
+    """Let a script count from now on; what it says of fills is for the order it becomes."""
+    core.reports.hide(trigger.trigger_id, core.now_ms + script.hide_ms)
+    if script.cancel_after_ms is not None:
+        trigger.canceled_from_ms = core.now_ms + script.cancel_after_ms
+    trigger.script = replace(script, hide_ms=0, cancel_after_ms=None)
 
 
 def cancel(core: Core, command: CancelTrigger) -> Trigger:

@@ -96,10 +96,41 @@ class PriceSource(StrEnum):
     MARK = "mark"
 
 
-Origin = Literal["client", "trigger", "liquidation", "external"]
+Origin = Literal["client", "trigger", "liquidation", "adl", "external"]
 LedgerKind = Literal["commission", "realized_pnl", "funding", "insurance", "transfer"]
 
 OPEN_STATUSES = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
+NEVER_MS = 2**63 - 1  # later than any time of a rehearsal
+
+
+@dataclass(frozen=True, slots=True)
+class OrderScript:
+    """
+    How one order goes wrong, as a rehearsal wants it.
+
+    Parameters
+    ----------
+    fraction : Decimal, optional
+        Share that is filled at once; None: what the market allows.
+    stall_ms : int
+        For how long the rest is not filled although the market is there; without meaning if there
+        is no `fraction`.
+    keeps_rest : bool
+        Whether the rest of an order that does not rest (market, IOC) stays open all the same.
+    hide_ms : int
+        For how long reports on orders do not know it.
+    late_ms : int
+        For how long reports on orders do not know its fills.
+    cancel_after_ms : int, optional
+        After how long the exchange cancels it.
+    """
+
+    fraction: Decimal | None = None
+    stall_ms: int = NEVER_MS
+    keeps_rest: bool = False
+    hide_ms: int = 0
+    late_ms: int = 0
+    cancel_after_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -122,7 +153,8 @@ class Order:
     status: OrderStatus = OrderStatus.NEW
     filled_quantity: Decimal = ZERO
     filled_notional: Decimal = ZERO
-    stalled: bool = False  # a rehearsed stall: rests, and is never filled again
+    stalled_until_ms: int = 0  # rehearsed: until then it rests and is not filled
+    canceled_from_ms: int = NEVER_MS  # rehearsed: from then on the exchange cancels it
 
     @property
     def leaves_quantity(self) -> Decimal:
@@ -161,6 +193,8 @@ class Trigger:
     status: TriggerStatus = TriggerStatus.NEW
     triggered_ms: int = 0
     order: Order | None = None  # what it became
+    canceled_from_ms: int = NEVER_MS  # rehearsed: from then on the exchange cancels it
+    script: OrderScript | None = None  # rehearsed: how the order goes wrong that it becomes
 
     @property
     def is_open(self) -> bool:

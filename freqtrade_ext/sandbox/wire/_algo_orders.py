@@ -68,7 +68,7 @@ def _with_quantity(command: PlaceTrigger, params: Params) -> PlaceTrigger:
 
 def query(call: Call) -> Any:
     """Ask for a conditional order by either id."""
-    return _render(call.exchange.book.find_trigger(*_ids(call.params)))
+    return _render(call.exchange.reports.find_trigger(*_ids(call.params), call.now_ms))
 
 
 def _ids(params: Params) -> tuple[int | None, str | None]:
@@ -99,7 +99,7 @@ def open_orders(call: Call) -> Any:
     """Waiting conditional orders of one or of every instrument."""
     symbol = call.instrument().symbol if call.params.get("symbol") else None
     asked = call.params.optional_integer("algoId")
-    waiting = call.exchange.book.waiting(symbol)
+    waiting = call.exchange.reports.waiting(symbol, call.now_ms)
     return [_render(one) for one in waiting if asked in (None, one.trigger_id)]
 
 
@@ -111,7 +111,7 @@ def all_orders(call: Call) -> Any:
     limit = call.params.limit(500, 1000)
     found = [
         one
-        for one in call.exchange.book.triggers.values()
+        for one in call.exchange.reports.triggers(call.now_ms)
         if one.symbol == symbol and start_ms <= one.created_ms <= end_ms
     ]
     return [_render(one) for one in found[-limit:]]

@@ -2,7 +2,7 @@
 
 from freqtrade_ext.sandbox.engine import Exchange, Rejection
 from freqtrade_ext.sandbox.wire._auth import Credentials, check_key, check_signed
-from freqtrade_ext.sandbox.wire._call import Call
+from freqtrade_ext.sandbox.wire._call import Call, Circumstances
 from freqtrade_ext.sandbox.wire._errors import (
     NO_SUCH_ENDPOINT,
     TOO_MANY_REQUESTS,
@@ -14,6 +14,7 @@ from freqtrade_ext.sandbox.wire._routes import ROUTES, Access, Route
 
 MINUTE_MS = 60_000
 WEIGHT_PER_MINUTE = 2_400
+CLOCK = "GET /fapi/v1/time"
 ORDER_ENDPOINTS = {
     "POST /fapi/v1/order",
     "PUT /fapi/v1/order",
@@ -48,11 +49,11 @@ class BinanceApi:
         self._minute = 0
         self._used = {"weight": 0, "orders": 0}
 
-    def answer(self, request: Request, now_ms: int) -> Answer:
+    def answer(self, request: Request, now_ms: int, under: Circumstances | None = None) -> Answer:
         """Answer a request; never raises for anything a client can send."""
         route = ROUTES.get(request.endpoint)
         try:
-            body = self._body(route, request, now_ms)
+            body = self._body(route, request, now_ms, under or Circumstances())
             answer = Answer(200, body, self._usage())
         except ApiFailure as failure:
             answer = self.refusal(failure)
@@ -64,16 +65,28 @@ class BinanceApi:
         """Render an error."""
         return Answer(failure.error.status, failure.error.body(failure.detail), self._usage())
 
-    def _body(self, route: Route | None, request: Request, now_ms: int) -> object:
+    def _body(
+        self, route: Route | None, request: Request, now_ms: int, under: Circumstances
+    ) -> object:
         if route is None:
             raise ApiFailure(NO_SUCH_ENDPOINT, request.path)
         self._charge(route, request, now_ms)
         if route.access is Access.KEY:
             check_key(request, self.credentials)
         elif route.access is Access.SIGNED:
-            check_signed(request, self.credentials, now_ms)
+            check_signed(request, self.credentials, now_ms + under.clock_skew_ms)
         self.exchange.advance(now_ms)
-        return route.handler(Call(self.exchange, request.params, self.exchange.now_ms))
+        shown_ms = self._shown_ms(route, request, under)
+        call = Call(self.exchange, request.params, shown_ms, under.before_order)
+        return route.handler(call)
+
+    def _shown_ms(self, route: Route, request: Request, under: Circumstances) -> int:
+        """Time that a request gets to see."""
+        if request.endpoint == CLOCK:
+            return self.exchange.now_ms + under.clock_skew_ms
+        if route.access is Access.PUBLIC and under.prices_of_ms is not None:
+            return min(under.prices_of_ms, self.exchange.now_ms)
+        return self.exchange.now_ms
 
     def _charge(self, route: Route, request: Request, now_ms: int) -> None:
         if now_ms // MINUTE_MS != self._minute:

@@ -1,5 +1,6 @@
 """What a handler gets: the exchange, the parameters and the time."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from freqtrade_ext.sandbox.engine import Exchange
@@ -11,6 +12,31 @@ DAY_MS = 86_400_000
 WEEK_MS = 7 * DAY_MS
 
 
+def _let_pass(leg: int) -> None:
+    """Let an order pass."""
+
+
+@dataclass(slots=True)
+class Circumstances:
+    """
+    What a rehearsal makes unusual about a request.
+
+    Parameters
+    ----------
+    clock_skew_ms : int
+        How far the exchange's clock is ahead.
+    prices_of_ms : int, optional
+        Time at which public data stand still.
+    before_order : callable
+        Called before each order or cancel of a request reaches the exchange, with its place in
+        the request from 0 on; `ApiFailure` refuses that one alone.
+    """
+
+    clock_skew_ms: int = 0
+    prices_of_ms: int | None = None
+    before_order: Callable[[int], None] = _let_pass
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request that passed the door."""
@@ -18,6 +44,7 @@ class Call:
     exchange: Exchange
     params: Params
     now_ms: int
+    before_order: Callable[[int], None] = _let_pass
 
     @property
     def market(self) -> Market:

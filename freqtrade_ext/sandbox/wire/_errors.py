@@ -44,6 +44,11 @@ BANNED = ApiError(
     "Please use the websocket for live updates to avoid bans.",
     418,
 )
+UNEXPECTED_RESPONSE = ApiError(
+    -1006,
+    "An unexpected response was received from the message bus. Execution status unknown.",
+    500,
+)
 TIMEOUT = ApiError(
     -1007,
     "Timeout waiting for response from backend server. "

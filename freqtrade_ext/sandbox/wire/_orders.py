@@ -43,11 +43,14 @@ from freqtrade_ext.sandbox.wire._words import (
 
 ALGO_TYPES = {*TRIGGER_TYPES, "TRAILING_STOP_MARKET"}
 LARGEST_BATCH = 5
+ORDER_ID_LISTS = ("orderIdList", "orderidlist")
+CLIENT_ID_LISTS = ("origClientOrderIdList", "origclientorderidlist")
 ALL_CANCELED = {"code": 200, "msg": "The operation of cancel all open order is done."}
 
 
 def place(call: Call) -> Any:
     """Send an order; answers `ACK` (default) or the `RESULT` of its first moments."""
+    call.before_order(0)
     return _place(call, call.params)
 
 
@@ -56,7 +59,7 @@ def _place(call: Call, params: Params) -> dict[str, Any]:
     order = call.exchange.handle(command, call.now_ms)
     if not isinstance(order, Order):
         raise TypeError(f"an order was expected, not {order!r}")
-    rendered = render_order(order)
+    rendered = render_order(call.exchange.reports.shown(order, call.now_ms))
     del rendered["time"]
     rendered["cumQty"] = rendered["executedQty"]
     if params.get("newOrderRespType", "ACK") == "ACK":
@@ -102,11 +105,12 @@ def place_batch(call: Call) -> Any:
         raise ApiFailure(BAD_PARAMETER, "batchOrders") from None
     if not isinstance(batch, list) or not 0 < len(batch) <= LARGEST_BATCH:
         raise ApiFailure(BAD_PARAMETER, "batchOrders")
-    return [_place_one(call, Params(_flat(one))) for one in batch]
+    return [_place_one(call, flat_params(one), leg) for leg, one in enumerate(batch)]
 
 
-def _place_one(call: Call, params: Params) -> dict[str, Any]:
+def _place_one(call: Call, params: Params, leg: int) -> dict[str, Any]:
     try:
+        call.before_order(leg)
         return _place(call, params)
     except Rejection as rejection:
         failure = failure_of(rejection)
@@ -115,25 +119,29 @@ def _place_one(call: Call, params: Params) -> dict[str, Any]:
         return failure.error.body(failure.detail)
 
 
-def _flat(values: dict[str, Any]) -> dict[str, str]:
-    return {
-        key: str(value).lower() if isinstance(value, bool) else str(value)
-        for key, value in values.items()
-    }
+def flat_params(values: dict[str, Any]) -> Params:
+    """Read one order of a batch as if it had been sent alone."""
+    return Params(
+        {
+            key: str(value).lower() if isinstance(value, bool) else str(value)
+            for key, value in values.items()
+        }
+    )
 
 
 def query(call: Call) -> Any:
     """Ask for an order by either id."""
     one = call.instrument()
     order_id, client_order_id = order_ids(call.params)
-    return render_order(call.exchange.book.find(one.symbol, order_id, client_order_id, call.now_ms))
+    order = call.exchange.reports.find(one.symbol, order_id, client_order_id, call.now_ms)
+    return render_order(order)
 
 
 def query_open(call: Call) -> Any:
     """Ask for an order by either id, as long as it is open."""
     one = call.instrument()
     order_id, client_order_id = order_ids(call.params)
-    order = call.exchange.book.find(one.symbol, order_id, client_order_id, call.now_ms)
+    order = call.exchange.reports.find(one.symbol, order_id, client_order_id, call.now_ms)
     if not order.is_open:
         raise ApiFailure(UNKNOWN_ORDER_SENT)
     return render_order(order)
@@ -152,6 +160,7 @@ def cancel(call: Call) -> Any:
     """Cancel an order."""
     one = call.instrument()
     order_id, client_order_id = order_ids(call.params)
+    call.before_order(0)
     return _cancel(call, CancelOrder(one.symbol, order_id, client_order_id))
 
 
@@ -165,23 +174,27 @@ def _cancel(call: Call, command: CancelOrder) -> dict[str, Any]:
 def cancel_batch(call: Call) -> Any:
     """Cancel several orders by id; each answers for itself."""
     one = call.instrument()
-    order_ids_asked = _json_list(call.params, "orderIdList", "orderidlist")
-    client_ids = _json_list(call.params, "origClientOrderIdList", "origclientorderidlist")
+    order_ids_asked = json_list(call.params, *ORDER_ID_LISTS)
+    client_ids = json_list(call.params, *CLIENT_ID_LISTS)
     commands = [CancelOrder(one.symbol, venue_order_id=int(key)) for key in order_ids_asked]
     commands += [CancelOrder(one.symbol, client_order_id=str(key)) for key in client_ids]
     if not commands:
         raise ApiFailure(PARAMETER_MISSING, "orderIdList")
-    return [_cancel_one(call, command) for command in commands]
+    return [_cancel_one(call, command, leg) for leg, command in enumerate(commands)]
 
 
-def _cancel_one(call: Call, command: CancelOrder) -> dict[str, Any]:
+def _cancel_one(call: Call, command: CancelOrder, leg: int) -> dict[str, Any]:
     try:
+        call.before_order(leg)
         return _cancel(call, command)
     except Rejection as rejection:
         return failure_of(rejection).error.body()
+    except ApiFailure as failure:
+        return failure.error.body(failure.detail)
 
 
-def _json_list(params: Params, *names: str) -> list[Any]:
+def json_list(params: Params, *names: str) -> list[Any]:
+    """Read a list that goes by one of several names; empty if it is not there."""
     for name in names:
         if params.get(name):
             try:
@@ -218,7 +231,7 @@ def amend(call: Call) -> Any:
 def open_orders(call: Call) -> Any:
     """Open orders of one or of every instrument."""
     symbol = call.instrument().symbol if call.params.get("symbol") else None
-    return [render_order(order) for order in call.exchange.book.working(symbol)]
+    return [render_order(order) for order in call.exchange.reports.working(symbol, call.now_ms)]
 
 
 def all_orders(call: Call) -> Any:
@@ -230,7 +243,7 @@ def all_orders(call: Call) -> Any:
     start_ms = start_ms or end_ms - WEEK_MS
     found = [
         order
-        for order in call.exchange.book.orders.values()
+        for order in call.exchange.reports.orders(call.now_ms)
         if symbol in (None, order.symbol)
         and (start_ms <= order.created_ms <= end_ms or first_id is not None)
         and order.venue_order_id >= (first_id or 0)
@@ -248,7 +261,7 @@ def user_trades(call: Call) -> Any:
     start_ms, end_ms = call.params.span(call.now_ms)
     found = [
         fill
-        for fill in call.exchange.book.fills
+        for fill in call.exchange.reports.fills(call.now_ms)
         if fill.symbol == one.symbol
         and order_id in (None, fill.venue_order_id)
         and fill.fill_id >= (first_id or 0)
