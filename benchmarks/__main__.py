@@ -1,10 +1,14 @@
-"""Run every benchmark: ``python -m benchmarks [cointegration] [freqtrade]``."""
+"""Run every benchmark: ``python -m benchmarks [cointegration] [freqtrade] [legs]``."""
 
 import sys
 
-from benchmarks import against_freqtrade, against_statsmodels
+from benchmarks import against_freqtrade, against_statsmodels, legs
 
-BENCHMARKS = {"cointegration": against_statsmodels.main, "freqtrade": against_freqtrade.main}
+BENCHMARKS = {
+    "cointegration": against_statsmodels.main,
+    "freqtrade": against_freqtrade.main,
+    "legs": legs.main,
+}
 
 
 def main() -> None:

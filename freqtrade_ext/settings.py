@@ -225,7 +225,7 @@ class ExecutionSettings(_Section):
     patience_seconds: Annotated[float, Field(ge=1, le=60)] = 5.0
     settling_seconds: Annotated[float, Field(ge=5, le=600)] = 30.0
     watch_every_seconds: Annotated[float, Field(ge=1, le=300)] = 5.0
-    watch_weight_per_minute: Annotated[int, Field(ge=60, le=2400)] = 300
+    watch_weight_per_minute: Annotated[int, Field(ge=120, le=2400)] = 300
     shutdown_seconds: Annotated[float, Field(ge=5, le=300)] = 25.0
     log_format: Literal["text", "json"] = "text"
     policies: PolicySettings = PolicySettings()

@@ -14,6 +14,7 @@ from freqtrade.persistence import Trade
 
 from freqtrade_ext.adapters._book_keeper import BotSide, FreqtradeBooks
 from freqtrade_ext.adapters._ccxt_venue import CcxtVenue, unsupported_reason
+from freqtrade_ext.adapters._credentials import with_credentials
 from freqtrade_ext.adapters._lease import AccountLease
 from freqtrade_ext.adapters.execution_store import InboxTable, IntentTable
 from freqtrade_ext.errors import StoreError, VenueError
@@ -101,7 +102,7 @@ class Account:
             lambda market: Decimal(str(exchange.get_precision_amount(market) or 0)),
             settling_seconds=settings.patience_seconds,
         )
-        lease = AccountLease(_with_key(config, exchange._api), engine, clock)
+        lease = AccountLease(with_credentials(config, exchange._api), engine, clock)
         report_file = Path(config["user_data_dir"]) / REPORT_FILE
         return cls(clock, store, venue, guard, books, reconciler, lease, report_file)
 
@@ -152,12 +153,6 @@ def _policy(settings: ExecutionSettings) -> GuardPolicy:
         patience_ms=round(settings.patience_seconds * 1000),
         settling_ms=round(settings.settling_seconds * 1000),
     )
-
-
-def _with_key(config: dict[str, Any], api: Any) -> dict[str, Any]:
-    """Add the key, which a running bot's configuration does not show any more."""
-    key = api.apiKey or getattr(api, "walletAddress", None)
-    return {**config, "exchange": {**config["exchange"], "key": key}}
 
 
 def _bot_side(exchange: Any, config: dict[str, Any], strategy: Any) -> BotSide:

@@ -6,7 +6,8 @@ that the order does not exist only if the exchange itself has said so.
 
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -174,13 +175,33 @@ class CcxtVenue:
         except _UNREADABLE as error:
             unread = Unanswered(f"an answer that cannot be read: {error!r}", _as_network(error))
             return [unread for _ in intents]
-        if len(answers) != len(intents):
-            text = f"{len(answers)} answers to {len(intents)} orders"
-            return [Unanswered(text, ccxt.BadResponse(text)) for _ in intents]
-        return [
-            self._batch_answer(intent, answer)
-            for intent, answer in zip(intents, answers, strict=True)
-        ]
+        return self._batch_answers(intents, answers)
+
+    def _batch_answers(
+        self, intents: Sequence[Intent], answers: Sequence[Mapping[str, Any]]
+    ) -> list[Answer]:
+        """
+        Put each answer beside its order.
+
+        ccxt sorts them by time, refusals (which bear no name) to the front, in their order.
+        """
+        named = {str(answer.get("clientOrderId")): answer for answer in answers if answer.get("id")}
+        refusals = [answer for answer in answers if not answer.get("id")]
+        missing = [intent for intent in intents if intent.client_order_id not in named]
+        if len(answers) != len(intents) or len(missing) != len(refusals):
+            text = f"{len(answers)} answers to {len(intents)} orders, {len(missing)} not named"
+            unread = Unanswered(text, ccxt.BadResponse(text))
+            return [
+                self._accepted(intent, named[intent.client_order_id])
+                if intent.client_order_id in named
+                else unread
+                for intent in intents
+            ]
+        named |= {
+            intent.client_order_id: refusal
+            for intent, refusal in zip(missing, refusals, strict=True)
+        }
+        return [self._batch_answer(intent, named[intent.client_order_id]) for intent in intents]
 
     def _batch_answer(self, intent: Intent, answer: Mapping[str, Any]) -> Answer:
         if answer.get("id"):
@@ -247,10 +268,15 @@ class CcxtVenue:
 
     def open_orders(self, market: str | None = None) -> Sequence[OrderReport]:
         """Return open orders, conditional ones too."""
-        # All markets cost more; that is planned for. Freqtrade replaces the options now and then.
+        if market is not None:
+            return self._open_orders(market, {})
+        # All markets weigh more; that is planned for. Freqtrade replaces the options now and then.
         self._api.options["warnOnFetchOpenOrdersWithoutSymbol"] = False
         whole_account = _ALL_FUTURES.get(self._exchange.id, {})
-        params: dict[str, Any] = dict(whole_account) if market is None else {}
+        with self._unpaced():
+            return self._open_orders(None, dict(whole_account))
+
+    def _open_orders(self, market: str | None, params: dict[str, Any]) -> list[OrderReport]:
         orders = self._query(self._class.fetch_open_orders, market, params=params)
         reports = [self._report(order, order["symbol"], False) for order in orders]
         if self._stops_apart:
@@ -258,6 +284,19 @@ class CcxtVenue:
             waiting = self._query(self._class.fetch_open_orders, market, params=params)
             reports += [self._report(order, order["symbol"], True) for order in waiting]
         return reports
+
+    @contextmanager
+    def _unpaced(self) -> Iterator[None]:
+        """
+        Ask without ccxt's pause, which for the weight of one such question is two seconds.
+
+        Whoever asks for a whole account keeps to a budget, or does it once at the start.
+        """
+        paced, self._api.enableRateLimit = self._api.enableRateLimit, False
+        try:
+            yield
+        finally:
+            self._api.enableRateLimit = paced
 
     def fills(self, market: str, since_ms: int) -> Sequence[FillReport]:
         """Return own executions since a time, oldest first."""

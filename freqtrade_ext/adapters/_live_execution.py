@@ -117,6 +117,19 @@ class LiveExecution:
         else:
             self._account.reconciler.act(snapshot)
 
+    def catch_up(self) -> None:
+        """Enter into the books what the exchange has and they do not show; the books are held."""
+        self._account.reconciler.catch_up()
+
+    def book_fills(self, trade: Any) -> None:
+        """Let Freqtrade look up the open orders of a trade now."""
+        for order in list(trade.open_orders):
+            self._bot.update_trade_state(trade, order.order_id)
+
+    def close(self, trade: Any) -> None:
+        """Let Freqtrade ask now whether a trade is to be closed."""
+        self._bot.exit_positions([trade])
+
     def is_at_rest(self) -> bool:
         """Whether no order is in flight and every position is whole."""
         questions = self.guard.open_questions() or self.guard.unbooked()

@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 # Binance forgets orders that ended without a fill after three days; before that "no such order" is
 # not believed of an order that it has accepted.
 _FORGETS_AFTER_MS: Final = 3 * 24 * 3_600_000
+_FAILED: Final = {IntentState.REJECTED, IntentState.DENIED, IntentState.ABSENT}
 _LETTERS: Final = {
     IntentPurpose.STOP: "s",
     IntentPurpose.FORCED: "f",
@@ -61,6 +62,9 @@ class OrderOwner(Protocol):
 
         The first intent is the asked order itself. Empty: not an order of the owner's.
         """
+
+    def entry_failed(self, intent: Intent) -> None:
+        """Act on the definite end of an entry order now; the partner may have been filled."""
 
     def held(self, market: str) -> Decimal:
         """Return the signed position of a market by the books."""
@@ -136,7 +140,10 @@ class OrderGate:
         intents = self._owner.claim(asked) or [self._unclaimed(asked)]
         self._venue.prepare(intents[0].client_order_id, OrderCall(type, amount, price, params))
         ready = [intents[0], *(other for other in intents[1:] if self._is_ready(other))]
-        return self._answer(self._guard.send(ready)[0])
+        sent = self._guard.send(ready)[0]
+        if sent.intent.purpose is IntentPurpose.ENTRY and sent.intent.state in _FAILED:
+            self._owner.entry_failed(sent.intent)
+        return self._answer(sent)
 
     def _asked(
         self,

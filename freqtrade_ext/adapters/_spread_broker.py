@@ -218,6 +218,30 @@ class SpreadBroker:
                 market,
             )
 
+    @answer_on_error(None)
+    def hurry(self, spread_id: str, now_ms: int) -> None:
+        """
+        Let a spread act on what has just become known, instead of in the next loop.
+
+        Called while Freqtrade sends an order of it, so the books are held by this thread.
+        """
+        if self.execution is None or spread_id not in self.desk.records:
+            return
+        self.execution.catch_up()
+        trades = self._trades_of(spread_id)
+        for trade in trades:
+            self.execution.book_fills(trade)
+        self._observe(spread_id, list(Trade.get_trades_proxy(is_open=True)), now_ms)
+        for trade in self._trades_of(spread_id):
+            tag = EntryTag.parse(trade.enter_tag)
+            order = self.desk.pending_order(spread_id, tag.leg) if tag else None
+            if tag is not None and order is not None and self._closes(tag, order):
+                self.execution.close(trade)
+
+    def _trades_of(self, spread_id: str) -> list[Any]:
+        tags = ((EntryTag.parse(t.enter_tag), t) for t in Trade.get_trades_proxy(is_open=True))
+        return [trade for tag, trade in tags if tag is not None and tag.spread_id == spread_id]
+
     # Entry
 
     def stake(

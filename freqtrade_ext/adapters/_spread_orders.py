@@ -42,6 +42,8 @@ class SpreadOrders:
         Leverage of every leg.
     now_ms : callable
         The clock.
+    hurry : callable
+        Lets a spread act now, in the middle of a loop of the bot.
     """
 
     def __init__(
@@ -50,11 +52,13 @@ class SpreadOrders:
         markets: Callable[[], frozenset[str]],
         leverage: float,
         now_ms: Callable[[], int],
+        hurry: Callable[[str], None],
     ) -> None:
         self._desk = desk
         self._markets = markets
         self._leverage = leverage
         self._now_ms = now_ms
+        self._hurry = hurry
 
     def claim(self, asked: AskedOrder) -> Sequence[Intent]:
         """Find the desk's order that this is; the partner's order leaves with it."""
@@ -112,6 +116,11 @@ class SpreadOrders:
             tag=_said(record, leg, order),
             held_before=self.held(market),
         )
+
+    def entry_failed(self, intent: Intent) -> None:
+        """Close the other leg now, if it is there; the next loop would be seconds later."""
+        if intent.owner is not None:
+            self._hurry(intent.owner)
 
     def held(self, market: str) -> Decimal:
         """Return the signed position of a market by the books."""

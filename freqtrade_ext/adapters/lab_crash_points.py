@@ -217,7 +217,7 @@ def _wrap_freqtrade(points: CrashPoints) -> None:
             setattr(strategy, name, _failing(points, name, getattr(strategy, name)))
         return strategy
 
-    Exchange.create_order = ordering  # type: ignore[method-assign]
+    Exchange.create_order = ordering
     Trade.commit = staticmethod(lambda: points.commit(commit))
     StrategyResolver.load_strategy = staticmethod(loading)
 
@@ -241,15 +241,16 @@ def _wrap_database(points: CrashPoints) -> None:
 
 def _wrap_intents(points: CrashPoints) -> None:
     from freqtrade_ext.adapters.execution_store import IntentTable
-    from freqtrade_ext.execution import IntentState
+    from freqtrade_ext.execution import IntentState, OrderKind
 
     save = IntentTable.save
 
     @wraps(save)
     def saving(self: Any, intent: Any) -> None:
-        if intent.state is not IntentState.WRITTEN:
+        # Stops only reduce too, but are no exits.
+        if intent.state is not IntentState.WRITTEN or intent.kind is OrderKind.STOP:
             return save(self, intent)
         points.intent(intent.client_order_id, intent.reduce_only, lambda: save(self, intent))
         return None
 
-    IntentTable.save = saving
+    IntentTable.save = saving  # type: ignore[method-assign]

@@ -52,28 +52,26 @@ def play(
 ) -> RunResult:
     """Play one run of a scenario; afterwards the stage is clean again, whatever happened."""
     random = Random(f"{seed}:{scenario.name}:{run}")
-    session.begin()
-    fired = traded = True
+    _begin(session)
+    traded, happened = True, True
     recovery: float | None = None
     try:
         scenario.script(session, random)
         recovery = _recovery(session, patience)
     except NotTradedError as error:
-        traded = fired = False
+        traded = happened = False
         session.notes.append(str(error))
-    except (NotFiredError, VenueError) as error:
-        fired = False
+    except NotFiredError as error:
+        happened = False
         session.notes.append(str(error))
-    session.disarm()
-    session.drop_faults()
-    session.end_spread(patience.end)
-    session.pause(_CALM_SECONDS)
-    verdict = _judge(session, session.look())
+    except VenueError as error:  # the bot does not start again: never recovered
+        session.notes.append(str(error))
+    verdict = _end(session, patience)
     result = RunResult(
         scenario=scenario.name,
         seed=seed,
         run=run,
-        fired=fired,
+        fired=happened and session.fired,
         traded=traded,
         verdict=verdict,
         recovery_s=recovery,
@@ -85,11 +83,30 @@ def play(
     return result
 
 
+def _begin(session: Session) -> None:
+    """Begin a run; a bot that does not start is given a clean stage, once."""
+    try:
+        session.begin()
+    except VenueError:
+        session.clean_up()
+        session.begin()
+
+
+def _end(session: Session, patience: Patience) -> Verdict:
+    """Let the spread end without faults, and judge what is left."""
+    session.disarm()
+    session.drop_faults()
+    session.end_spread(patience.end)
+    session.pause(_CALM_SECONDS)
+    return _judge(session, session.look())
+
+
 def _recovery(session: Session, patience: Patience) -> float | None:
     """Time from the end of the fault until all was well and stayed so; None: it never was."""
     end_ms = session.fault_end_ms
 
     def recovered() -> int | None:
+        session.keep_alive()
         samples = ((one.time_ms, one.is_well) for one in session.samples)
         return recovered_at((one for one in samples if one[0] >= end_ms), _SETTLE_MS)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import threading
 import time
 import urllib.error
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,7 @@ from freqtrade_ext.sandbox.journal import RequestAnswered
 from freqtrade_ext.sandbox.server import wall_clock
 from freqtrade_ext.spreads import load_book
 
-__all__ = ["NotFiredError", "NotTradedError", "Sample", "Session", "exchange_view"]
+__all__ = ["NotFiredError", "NotTradedError", "Sample", "Session", "StoppedError", "exchange_view"]
 
 START_SECONDS: Final = 60.0
 ENTRY_SECONDS: Final = 200.0
@@ -35,6 +36,10 @@ _LOOK_SECONDS: Final = 0.3
 
 class NotTradedError(ExtensionError):
     """The strategy sent no order within the patience: nothing was rehearsed."""
+
+
+class StoppedError(ExtensionError):
+    """The rehearsal was interrupted."""
 
 
 class NotFiredError(ExtensionError):
@@ -75,19 +80,21 @@ class Session:
     ----------
     stage : CrashStage
         Prepared, its server running.
+    stopping : threading.Event
+        Set when the rehearsal is to end.
     """
 
-    def __init__(self, stage: CrashStage) -> None:
-        self.stage = stage
+    def __init__(self, stage: CrashStage, stopping: threading.Event) -> None:
+        self.stage, self.stopping = stage, stopping
         self.bot = stage.bot()
         self.rehearsal = stage.stage.rehearsal
         self.spreads = _legs_of(stage)
         self.intents = stage.settings.execution.guard
         self.samples: list[Sample] = []
         self.notes: list[str] = []
+        self.fired = False
         self.fault_end_ms = 0
         self.begin_ms = 0
-        self._killed = False
 
     def now_ms(self) -> int:
         """Time on the exchange's and everybody's clock."""
@@ -98,12 +105,10 @@ class Session:
     def start_bot(self) -> None:
         """Start the bot and wait until it runs."""
         self.bot.start()
-        self._killed = False
         self.bot.wait_until_running(START_SECONDS)
 
     def kill_now(self) -> None:
         """Kill -9; from any thread."""
-        self._killed = True
         self.bot.send(signal.SIGKILL)
 
     def wait_dead(self, seconds: float = FIRE_SECONDS) -> None:
@@ -115,6 +120,12 @@ class Session:
         """Start a bot that was killed; what was armed is armed no more."""
         self.disarm()
         self.start_bot()
+
+    def keep_alive(self) -> None:
+        """Start a bot that has ended by itself again, as a container would."""
+        if not self.bot.is_alive:
+            self.notes.append("the bot ended by itself and was started again")
+            self.restart()
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Call the bot's REST API; None if it does not answer: a rehearsal may be the reason."""
@@ -149,6 +160,7 @@ class Session:
 
     def mark_fired(self) -> None:
         """Note that the fault has happened and is over."""
+        self.fired = True
         self.fault_end_ms = wall_clock()
 
     def drop_faults(self) -> None:
@@ -232,13 +244,21 @@ class Session:
             raise NotFiredError(f"waited {seconds:.0f} s in vain for {text}")
 
     def waits(self, done: Callable[[], bool], seconds: float) -> bool:
-        """Wait until something is so; whether it became so in time."""
+        """
+        Wait until something is so; whether it became so in time.
+
+        Raises
+        ------
+        StoppedError
+            If the rehearsal is interrupted.
+        """
         deadline = time.monotonic() + seconds
         while not done():
             if time.monotonic() > deadline:
                 return False
             self.look()
-            time.sleep(_LOOK_SECONDS)
+            if self.stopping.wait(_LOOK_SECONDS):
+                raise StoppedError("interrupted")
         return True
 
     def pause(self, seconds: float) -> None:
@@ -288,6 +308,8 @@ class Session:
         if self.waits(lambda: self.look().is_flat, natural_seconds):
             return True
         self.ask("POST", "forceexit", {"tradeid": "all"})
+        if not self.look().open_trades:  # nobody is there who could end anything
+            seconds = min(seconds, natural_seconds)
         return self.waits(lambda: self.look().is_flat, seconds)
 
     def clean_up(self) -> None:
@@ -307,6 +329,7 @@ class Session:
         self.stop_entries()
         self.samples.clear()
         self.notes.clear()
+        self.fired = False
         self.begin_ms = self.fault_end_ms = wall_clock()
 
 

@@ -114,8 +114,8 @@ class CrashStage:
         raw = json.loads(self.stage.config.read_text("utf-8"))
         return load_settings(raw.get("ext"), source=str(self.stage.config))
 
-    def prepare(self) -> int:
-        """Write the configuration, download candles, fit the book; the number of spreads."""
+    def download(self) -> None:
+        """Write the configuration and download the candles that the book is fitted on."""
         config = lab_configuration(
             self.user.raw,
             folder=self.folder,
@@ -126,6 +126,9 @@ class CrashStage:
         self.stage.config.write_text(json.dumps(config, indent=4) + "\n", encoding="utf-8")
         arguments = ["-c", str(self.stage.config), "--timeframes", "1m", "--days", "1"]
         run_freqtrade(["download-data", *arguments], self.stage.log)
+
+    def write_book(self) -> int:
+        """Fit the lab's spreads and write the book; the number of spreads."""
         try:
             return self.stage.write_book()
         except ExtensionError as error:

@@ -1,12 +1,14 @@
 """``freqtrade-ext crashlab``: the user's own configuration and strategy through every fault."""
 
 import shutil
+import signal
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -31,7 +33,7 @@ from freqtrade_ext.errors import ConfigError, VenueError
 if TYPE_CHECKING:
     from freqtrade_ext.adapters.lab_configuration import UserConfiguration
 
-__all__ = ["crashlab"]
+__all__ = ["crashlab", "describe", "in_rounds"]
 
 Run = tuple[int, Scenario, int]
 
@@ -85,8 +87,16 @@ def crashlab(
         return
     folder = Path(tempfile.mkdtemp(prefix="crashlab-"))
     try:
-        lab = _Lab(folder, configs, console, seed, guard, Patience(rest=patience), json_file)
-        results = lab.play(_order(scenarios, runs), jobs)
+        lab = _Lab(
+            folder,
+            configs,
+            console,
+            seed,
+            guard,
+            Patience(rest=patience, end=min(patience, 60.0)),
+            json_file,
+        )
+        results = lab.play(in_rounds(scenarios, runs), jobs)
     finally:
         if keep:
             console.print(f"logs, journals and databases: {folder}")
@@ -102,7 +112,8 @@ def crashlab(
     sys.exit(1 if failures(rows) else 0)
 
 
-def _order(scenarios: Sequence[Scenario], runs: int) -> list[Run]:
+def in_rounds(scenarios: Sequence[Scenario], runs: int) -> list[Run]:
+    """Number the runs; every scenario comes once before any comes again."""
     numbered = ((scenario, run) for run in range(1, runs + 1) for scenario in scenarios)
     return [(index, scenario, run) for index, (scenario, run) in enumerate(numbered)]
 
@@ -122,6 +133,7 @@ class _Lab:
     guarded: str = field(init=False, default="as configured")
     _begin: float = field(init=False, default_factory=time.monotonic)
     _printing: threading.Lock = field(init=False, default_factory=threading.Lock)
+    stopping: threading.Event = field(init=False, default_factory=threading.Event)
     _played: list[RunResult] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
@@ -154,10 +166,24 @@ class _Lab:
             "your files, database and exchange are not touched"
         )
         stages = min(jobs, len(runs))
-        with ThreadPoolExecutor(stages) as pool:
+        with ThreadPoolExecutor(stages) as pool, self._interruptible():
             played = [pool.submit(self._work, number, waiting) for number in range(stages)]
             found = [item for one in played for item in one.result()]
         return [result for _, result in sorted(found, key=lambda item: item[0])]
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Let Ctrl-C and SIGTERM end every bot before the lab ends."""
+
+        def interrupt(number: int, frame: object) -> None:
+            raise KeyboardInterrupt
+
+        before = signal.signal(signal.SIGTERM, interrupt)
+        try:
+            yield
+        finally:
+            self.stopping.set()
+            signal.signal(signal.SIGTERM, before)
 
     def _work(self, number: int, waiting: "SimpleQueue[Run]") -> list[tuple[int, RunResult]]:
         """Play runs on one stage until none is left."""
@@ -166,12 +192,14 @@ class _Lab:
         )
         results: list[tuple[int, RunResult]] = []
         with stage:
-            count = stage.prepare()
+            stage.download()
+            with self._printing:  # Freqtrade's loader sets the logging of the whole process
+                count = stage.write_book()
             self.say(f"stage {number + 1}: {count} spreads, log in {stage.log}")
-            session = Session(stage)
+            session = Session(stage, self.stopping)
             try:
                 _first_start(session)
-                while (run := _next(waiting)) is not None:
+                while not self.stopping.is_set() and (run := _next(waiting)) is not None:
                     results.append((run[0], self._one(session, run)))
             finally:
                 session.bot.kill()
@@ -213,9 +241,11 @@ def describe(result: RunResult) -> str:
         *(f"lost {text}" for text in verdict.lost),
         *result.notes,
     ]
-    recovery = "never" if result.recovery_s is None else f"after {result.recovery_s:.1f} s"
+    rest = "never at rest"
+    if result.recovery_s is not None:
+        rest = f"at rest after {result.recovery_s:.1f} s"
     text = (
         f"naked {verdict.longest_naked_s:.1f} s, {verdict.naked_per_1000:.0f} USDT·s per 1 000; "
-        f"at rest {recovery}; took {result.seconds:.0f} s"
+        f"{rest}; took {result.seconds:.0f} s"
     )
     return "; ".join([text, *findings])

@@ -1,14 +1,16 @@
 """The stage of the demo: a synthetic market, a bot's folder, a spread book, a configuration."""
 
 import json
+import secrets
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from freqtrade_ext.cli._bot_process import api_server_section
-from freqtrade_ext.sandbox import SpreadLegs
+from freqtrade_ext.sandbox import Credentials, SpreadLegs
 from freqtrade_ext.sandbox.market import SyntheticMarket, SyntheticSpec
 from freqtrade_ext.sandbox.rehearsal import Rehearsal, current_minute
 from freqtrade_ext.spreads import FittedMarkets, SpreadBook, fit_spec, save_book
@@ -27,7 +29,7 @@ class SpreadArbitrage(SpreadStrategy):
 
 @dataclass(frozen=True, slots=True)
 class StageOptions:
-    """What is played: seed, number of planted spreads, how many of them at once."""
+    """What is played: seed, planted spreads, how many at once, delay of each answer."""
 
     seed: int = 3
     spreads: int = 12
@@ -37,6 +39,7 @@ class StageOptions:
     factor_volatility: float = 3e-3
     entry_z: float = 1.5
     history_minutes: int = 2 * 1_440
+    latency_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,14 @@ class Stage:
                 horizon_minutes=2 * 1_440,
             )
         )
-        rehearsal = Rehearsal.on(market, journal_file=folder / "exchange.jsonl")
+        # An account of its own: another rehearsal may run on this machine.
+        account = Credentials(key=f"sandbox-{secrets.token_hex(8)}")
+        rehearsal = Rehearsal.on(
+            market,
+            journal_file=folder / "exchange.jsonl",
+            latency_ms=options.latency_ms,
+            credentials=account,
+        )
         return cls(folder, rehearsal, options, api_server_section())
 
     @property
@@ -87,7 +97,7 @@ class Stage:
         """The log of every Freqtrade command."""
         return self.folder / "freqtrade.log"
 
-    def write_config(self, **changes: Any) -> None:
+    def write_config(self, *, execution: Mapping[str, Any] | None = None, **changes: Any) -> None:
         """Write the configuration of a live bot on the sandbox."""
         spreads = {
             "fit_window": 300,
@@ -122,7 +132,7 @@ class Stage:
             "api_server": self.api,
             "initial_state": "running",
             "internals": {"process_throttle_secs": 2},
-            "ext": {"spreads": spreads},
+            "ext": {"spreads": spreads, "execution": dict(execution or {})},
         } | changes
         self.config.write_text(json.dumps(config, indent=4) + "\n", encoding="utf-8")
 

@@ -19,7 +19,16 @@ Unmodified ccxt and unmodified Freqtrade trade on it, in dry-run and live mode::
 ``/sandbox/close`` interfere.
 """
 
-from freqtrade_ext.sandbox.audit import AuditReport, SpreadLegs, audit, naked_exposure
+from freqtrade_ext.sandbox._request_log import RequestSeen
+from freqtrade_ext.sandbox.audit import (
+    AuditReport,
+    NakedFigures,
+    SpreadLegs,
+    audit,
+    naked_exposure,
+    naked_figures,
+    naked_seconds,
+)
 from freqtrade_ext.sandbox.connection import Way, connection_settings
 from freqtrade_ext.sandbox.engine import Exchange
 from freqtrade_ext.sandbox.faults import Effect, Fault, FaultPlan
@@ -36,11 +45,15 @@ __all__ = [
     "Fault",
     "FaultPlan",
     "Journal",
+    "NakedFigures",
+    "RequestSeen",
     "SandboxServer",
     "SpreadLegs",
     "Way",
     "audit",
     "connection_settings",
     "naked_exposure",
+    "naked_figures",
+    "naked_seconds",
     "wall_clock",
 ]

@@ -56,6 +56,8 @@ def _entries_and_exits(fills: Sequence[OrderFilled]) -> list[_Entry]:
     """Orders in the order of their first fill, with what they filled; exits have no side."""
     orders: dict[int, _Entry] = {}
     for fill in fills:
+        if fill.origin == "external" and _is_entry(fill):
+            continue  # what a person adds by hand is no second order of the client's
         known = orders.get(fill.venue_order_id)
         orders[fill.venue_order_id] = _Entry(
             venue_order_id=fill.venue_order_id,

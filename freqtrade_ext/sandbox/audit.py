@@ -9,62 +9,36 @@ from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from freqtrade_ext.errors import ConfigError
 from freqtrade_ext.sandbox._duplicates import Duplicate, repeated_entries, reused_ids
+from freqtrade_ext.sandbox._naked import (
+    NakedFigures,
+    SpreadLegs,
+    naked_exposure,
+    naked_figures,
+    naked_seconds,
+)
 from freqtrade_ext.sandbox.journal import (
     Event,
     FundingPaid,
     OrderAccepted,
     OrderEnded,
     OrderFilled,
-    PriceSeen,
 )
 
 __all__ = [
     "AuditReport",
     "Duplicate",
+    "NakedFigures",
     "Orphan",
     "SpreadLegs",
     "audit",
     "naked_exposure",
+    "naked_figures",
+    "naked_seconds",
 ]
 
 ZERO = Decimal(0)
 DUPLICATE_WINDOW_MS = 60_000
-
-
-@dataclass(frozen=True, slots=True)
-class SpreadLegs:
-    """
-    Two legs that belong together.
-
-    `hedge_ratio` is the beta of `leg_a` to `leg_b` in log prices: a notional of 1 in `leg_a` is
-    hedged by a notional of `hedge_ratio` in `leg_b`, on the other side; 1 is dollar-neutral.
-    """
-
-    leg_a: str
-    leg_b: str
-    hedge_ratio: float = 1.0
-
-    @classmethod
-    def parse(cls, text: str) -> "SpreadLegs":
-        """
-        Read ``LEG_A:LEG_B`` or ``LEG_A:LEG_B:RATIO``.
-
-        Raises
-        ------
-        ConfigError
-            If the text has another form.
-        """
-        parts = text.split(":")
-        try:
-            leg_a, leg_b = parts[0], parts[1]
-            ratio = float(parts[2]) if len(parts) > 2 else 1.0
-        except (IndexError, ValueError):
-            raise ConfigError(
-                f"a spread is LEG_A:LEG_B or LEG_A:LEG_B:RATIO, got {text!r}"
-            ) from None
-        return cls(leg_a, leg_b, ratio)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,34 +117,6 @@ def audit(
         funding=sum((e.amount for e in events if isinstance(e, FundingPaid)), ZERO),
         realized_pnl=_sum_by_symbol(fills),
     )
-
-
-def naked_exposure(events: Iterable[Event], spread: SpreadLegs) -> float:
-    """
-    Integrate the absolute net notional of a spread over time, in quote currency times seconds.
-
-    The net notional is ``hedge_ratio * notional_a + notional_b``, both signed: zero when hedged,
-    else what moves with `leg_b`'s price. The last known prices and positions hold until the next
-    event.
-    """
-    quantities = {spread.leg_a: 0.0, spread.leg_b: 0.0}
-    prices = {spread.leg_a: 0.0, spread.leg_b: 0.0}
-    total, last_ms = 0.0, None
-    for event in events:
-        if last_ms is not None:
-            total += _net(quantities, prices, spread) * (event.time_ms - last_ms) / 1_000
-        last_ms = event.time_ms
-        if isinstance(event, OrderFilled | PriceSeen) and event.symbol in prices:
-            prices[event.symbol] = float(event.price)
-        if isinstance(event, OrderFilled) and event.symbol in quantities:
-            quantities[event.symbol] = float(event.position)
-    return total
-
-
-def _net(quantities: Mapping[str, float], prices: Mapping[str, float], spread: SpreadLegs) -> float:
-    notional_a = quantities[spread.leg_a] * prices[spread.leg_a]
-    notional_b = quantities[spread.leg_b] * prices[spread.leg_b]
-    return abs(spread.hedge_ratio * notional_a + notional_b)
 
 
 def _positions(fills: Iterable[OrderFilled]) -> dict[str, Decimal]:

@@ -11,6 +11,7 @@ from freqtrade_ext.sandbox.faults import FaultPlan
 from freqtrade_ext.sandbox.journal import Journal
 from freqtrade_ext.sandbox.market import Market
 from freqtrade_ext.sandbox.server import SandboxServer, wall_clock
+from freqtrade_ext.sandbox.wire import Credentials
 
 __all__ = ["Rehearsal", "current_minute"]
 
@@ -43,8 +44,13 @@ class Rehearsal:
         faults: FaultPlan | None = None,
         balance: float = 10_000.0,
         latency_ms: float = 0.0,
+        credentials: Credentials | None = None,
     ) -> "Rehearsal":
-        """Put an exchange and a server (not yet started) on a market."""
+        """
+        Put an exchange and a server (not yet started) on a market.
+
+        Bots that run at the same time on one machine need accounts, so credentials, of their own.
+        """
         journal = Journal(journal_file)
         exchange = Exchange(
             market, now_ms=wall_clock(), wallet=Decimal(str(balance)), record=journal.append
@@ -56,6 +62,7 @@ class Rehearsal:
             proxy_port=proxy_port,
             faults=faults,
             latency_ms=latency_ms,
+            credentials=credentials or Credentials(),
         )
         return cls(market, exchange, journal, server)
 

@@ -518,7 +518,9 @@ except Exception as error:
     print(f"{type(error).__name__}: {error}", flush=True)
     sys.exit(3)
 if sys.argv[3] == "with-child":
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    null = subprocess.DEVNULL
+    child = subprocess.Popen(command, stdin=null, stdout=null, close_fds=False)
     print(child.pid, flush=True)
 else:
     print("held", flush=True)
@@ -592,7 +594,7 @@ def test_a_child_does_not_keep_the_lock(tmp_path, clock):
     child = int(holder.answer)
     try:
         holder.end(signal.SIGKILL)
-        assert psutil.pid_exists(child)
+        assert psutil.Process(child).status() != psutil.STATUS_ZOMBIE
         lease = lease_in(tmp_path / "one", tmp_path / "trades.sqlite", clock)
         lease.take()
         lease.release()

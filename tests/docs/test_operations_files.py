@@ -9,7 +9,8 @@ Bugs planted by hand, each caught by the test named:
 2. no `exec`: the shell stays in front of Freqtrade -> test_freqtrade_takes_the_shells_place
 3. no trap: SIGTERM does not reach the recovery ->
    test_a_stop_during_recovery_reaches_it_and_nothing_trades
-4. after a stop the bot starts all the same -> test_a_recovery_that_ends_well_on_a_stop_ends_there
+4. the script goes on after a stop as after any end of the recovery ->
+   test_a_stop_during_recovery_reaches_it_and_nothing_trades
 5. `--config=x` is not passed on -> test_recovery_reads_the_configuration_of_the_bot
 6. recovery before commands that do not trade -> test_other_commands_are_passed_through
 7. a file name with a space falls apart -> test_recovery_reads_the_configuration_of_the_bot

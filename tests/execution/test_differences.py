@@ -1,8 +1,8 @@
 """What a difference between venue and books is called, and what is no difference.
 
 Planted bugs, each found by the test in brackets: an exact lot is no difference (one_whole_lot);
-a resting order hides a liquidation (resting_untouched); a stop on the exchange explains everything
-(waiting_stop); the fill of a stop is explained for ever (stop_that_nobody_books); books of another
+a resting order hides a liquidation (resting_untouched); a stop that is gone explains everything
+(stop_that_nobody_books); the fill of a stop is explained for ever (the same); books of another
 market are changed, so this one is in flight (only_its_own_market); an old repair's orders are
 offered for adoption (answered_by_a_repair); an order of our own is foreign (ended_in_the_books); a
 key with the booked quantity in it (same_key); a position of the owner's is unknown

@@ -3,7 +3,75 @@
 Bugs that were planted in `_guard` and `_intent_ledger`, one at a time, and the test that turned
 red (M: tests/stateful/test_guard_machine.py; L: test_guard_late.py; T: test_guard_threads.py):
 
-@@MUTANTS@@
+- an intent is not saved before it is sent: M, test_an_order_is_saved_as_written_before_it_is_sent
+- an order that cannot be saved is sent all the same:
+  M, test_an_order_that_cannot_be_written_down_is_not_sent
+- with a full disk reduce-only orders are not sent either: test_closing_works_with_a_full_disk
+- only the leg that cannot be saved is denied:
+  test_if_one_leg_cannot_be_written_down_neither_is_sent
+- the store is not asked whether an order is known:
+  M, test_a_confirmed_and_booked_order_is_not_sent_again
+- memory is not asked whether an order is known:
+  M, test_what_was_sent_with_a_full_disk_is_not_sent_again_and_saved_later
+- an unknown order is taken for rejected: M, L test_a_ghost_is_asked_for_every_two_seconds_at_most
+- an error of `submit` is not caught: M, test_an_order_whose_answer_is_lost_is_found
+- an interruption leaves the order as written: test_a_client_order_id_never_means_another_order
+- an interruption while sending denies the order:
+  test_an_interruption_while_sending_leaves_an_open_question
+- after a restart what was written is not asked for:
+  M, test_a_crash_at_any_step_of_a_sending_loses_and_doubles_nothing
+- settled orders are not watched after a restart: L test_an_absent_order_that_surfaces_is_confirmed
+- patience has no end: test_an_open_question_that_is_found_when_it_is_to_be_sent_again_is_confirmed
+- a ghost is said again in every round:
+  test_after_patience_the_order_is_a_ghost_and_a_person_is_told_once
+- pauses do not grow: test_pauses_double_up_to_the_longest_and_end_with_patience
+- pauses grow without end: M, test_an_unknown_order_that_the_books_show_leaves_when_it_is_found
+- a round asks for everything that is due:
+  L test_not_more_orders_are_asked_for_in_a_round_than_the_policy_allows
+- the oldest are asked for always, the youngest never:
+  L test_no_open_question_starves_however_many_there_are
+- settled orders are asked for before open questions:
+  L test_settled_orders_wait_behind_open_questions
+- a rejected order is not looked up again:
+  L test_a_rejected_order_that_exists_all_the_same_is_confirmed
+- an absent order is not looked up again: L test_an_absent_order_that_surfaces_is_confirmed
+- settled orders are watched forever:
+  M, L test_after_ten_minutes_and_a_last_look_a_settled_order_is_forgotten
+- a late look takes a rejected order for a found one:
+  L test_a_rejected_order_that_the_exchange_lists_as_rejected_stays_rejected
+- outcomes that were not saved are not saved later:
+  M, test_what_was_sent_with_a_full_disk_is_not_sent_again_and_saved_later
+- an entry leaves memory although it is not saved:
+  M, test_a_booked_order_leaves_memory_only_after_it_is_saved
+- nothing ever leaves memory: M, test_a_booked_order_leaves_memory_only_after_it_is_saved
+- one lock for all spreads: T test_two_spreads_do_not_wait_for_each_other
+- no lock per spread: T test_two_threads_with_one_order_send_it_once
+- locks are taken in the order of the intents:
+  T test_threads_that_take_two_spreads_in_opposite_order_do_not_lock_each_other_out
+- an order of another market under the same id is returned as ours:
+  test_a_client_order_id_never_means_another_order
+- a confirmed order is not looked up when it is sent again:
+  test_a_confirmed_order_is_looked_up_instead_of_sent_again
+- an open question is not asked for when it is sent again:
+  test_an_order_written_by_a_dead_process_is_asked_for_and_not_sent
+- the id of the exchange is not kept:
+  test_a_confirmed_order_has_the_id_of_the_exchange_and_its_report
+- an order that is being sent can be marked as unsent:
+  test_an_order_that_is_being_sent_can_be_booked_but_not_marked_as_unsent
+- any order can be marked as unsent:
+  test_an_order_that_may_have_been_sent_cannot_be_marked_as_unsent
+- a failed question of a round counts as no objection:
+  test_absence_is_not_said_while_a_question_fails
+- a failed look up counts as a denial:
+  L test_denials_before_an_outage_and_one_after_it_are_enough_but_an_outage_alone_is_nothing
+- the order lists are not asked: test_a_list_of_orders_may_show_it_before_the_look_up_does
+- restoring disturbs an order that is being sent:
+  T test_restoring_while_an_order_is_being_sent_leaves_it_alone
+- a short list of answers fails: test_answers_that_are_missing_are_lost_answers
+- an unreadable store lets the order overwrite what it has:
+  test_what_the_store_has_is_not_overwritten_when_it_could_not_be_read
+- settled orders that are not due take places of a round:
+  L test_open_questions_whose_time_has_not_come_take_no_place_in_a_round
 """
 
 import logging

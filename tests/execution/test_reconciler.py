@@ -3,8 +3,9 @@
 Planted bugs, each found by the test in brackets: act after one look (one_look_is_not_enough); the
 same snapshot counts twice (the_same_snapshot); repair what the old snapshot showed
 (what_is_there_now); repair without reduce-only (reduce_only); repair in parts of lots
-(whole_lots); a second repair while the first is unknown (is_unknown); a second repair while
-positions lag (positions_lag); the repair is booked as a trade (is_no_trade); attempts without end
+(whole_lots); a second repair while one is unsettled (keeper_says_is_being_repaired); a second
+repair while positions lag (positions_lag); the repair is booked as a trade (is_no_trade); attempts
+without end
 (gives_up); attempt numbers start anew after a restart (after_a_restart); an order is adopted while
 another thread books it (another_thread); a failed cause is a missing quantity
 (did_not_answer_for_its_orders); written off at a price of nothing (last_execution,
@@ -229,7 +230,7 @@ def test_no_second_repair_while_the_outcome_of_the_first_is_unknown(world):
     assert world.look_and_act().is_silent
 
 
-def test_no_second_repair_of_a_market_that_the_keeper_says_is_being_repaired(world):
+def test_no_second_repair_of_a_market_that_keeper_says_is_being_repaired_is_being_repaired(world):
     world.holds(BTC, "1")
     world.exchange.trade(BTC, "0.5")
     world.books.flattening_intents = lambda market: [

@@ -162,6 +162,16 @@ def test_repairs_that_do_not_end_need_a_person():
     assert report.warnings[-1] == "still repairing after 5 passes; the bot goes on"
 
 
+def test_a_repair_that_nobody_has_looked_at_since_needs_a_person(world):
+    world.holds(BTC, "1")
+    world.exchange.trade(BTC, "-1")
+    passes = world.reconciler.run_until_quiet(1)
+    passes = replace(passes, passes=(replace(passes.last, differences=()),))
+    report = recovery_report(passes, world.books.read(), (), START_MS)
+    assert report.recovery_status is RecoveryStatus.ALERT
+    assert "repairs that have not finished" in report.next_action
+
+
 def test_what_the_bot_will_book_at_its_start_is_no_alert(world):
     world.exchange.next_answers = ["resting"]
     world.send(BTC, "1")

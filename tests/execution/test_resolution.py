@@ -2,7 +2,36 @@
 
 Bugs that were planted in `_resolution`, one at a time, and the test that turned red:
 
-@@MUTANTS@@
+- one denial proves absence: test_too_few_denials_prove_nothing
+- the settling time is not waited for: test_denials_within_less_than_the_settling_time_prove_nothing
+- a failed question is ignored: test_a_round_in_which_a_question_failed_proves_nothing
+- a round without a denial counts: test_a_round_without_a_denial_proves_nothing
+- fills and position are not asked for: test_absence_needs_the_fills_and_the_position
+- the order lists are not looked at:
+  test_an_order_that_a_list_shows_is_found_although_the_look_up_denies_it
+- an unexplained fill is ignored: test_a_fill_that_nobody_else_claims_keeps_the_question_open
+- a fill of the other side may be its own: test_a_fill_that_cannot_be_its_own_explains_itself
+- a fill that is too large may be its own: test_a_fill_that_cannot_be_its_own_explains_itself
+- an old fill may be its own: test_a_fill_from_long_before_it_is_not_its_own
+- known orders explain nothing: test_a_fill_of_another_intent_is_explained
+- another client order id explains nothing:
+  test_a_fill_of_an_order_with_another_client_order_id_is_explained
+- another client order id explains the fill of a stop:
+  test_a_stop_may_have_filled_as_an_order_with_another_client_order_id
+- an empty client order id explains a fill:
+  test_a_fill_of_an_order_without_a_client_order_id_is_not_explained
+- a liquidation explains nothing: test_a_liquidation_is_explained_without_a_client_order_id
+- the move of the position is ignored: test_a_position_that_moved_its_way_keeps_the_question_open
+- the position is looked at without its sign:
+  test_a_position_that_moved_its_way_keeps_the_question_open
+- fills since then are not counted:
+  test_a_fill_the_other_way_does_not_cover_a_position_that_moved_its_way
+- a fill at the time of writing counts always:
+  test_a_fill_at_the_time_of_writing_may_be_part_of_what_was_held_or_not
+- a fill at the time of writing counts never: test_a_fill_that_cannot_be_its_own_explains_itself
+- an order found later is not counted:
+  test_an_old_fill_of_an_order_that_was_found_later_was_not_part_of_what_was_held
+- the first denial's time is lost: test_denials_keep_the_time_of_the_first
 """
 
 import pytest

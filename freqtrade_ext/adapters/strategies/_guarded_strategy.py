@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from freqtrade.exceptions import OperationalException
 from freqtrade.strategy import IStrategy
 
+from freqtrade_ext.adapters import _log_format as log_format
+from freqtrade_ext.adapters._credentials import with_credentials
 from freqtrade_ext.errors import ExtensionError
 from freqtrade_ext.settings import ExecutionSettings
 
@@ -42,6 +44,11 @@ class GuardedStrategy(IStrategy):
             If another bot runs on the account, the exchange cannot be asked, or the guard cannot
             work on it; the bot does not start.
         """
+        if str(self.dp.runmode.value) not in {"live", "dry_run"}:
+            return
+        log_format.install(
+            with_credentials(self.config, self.dp._exchange._api), settings.log_format
+        )
         if not self.is_live:
             return
         if not settings.guard:

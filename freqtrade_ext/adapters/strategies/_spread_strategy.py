@@ -124,7 +124,7 @@ class SpreadStrategy(GuardedStrategy):
         return frozenset(self._view.markets)
 
     def _start_guard(self) -> None:
-        if not self.is_live:
+        if not self.broker.live:
             return
         from freqtrade_ext.adapters._spread_orders import SpreadOrders
 
@@ -133,6 +133,7 @@ class SpreadStrategy(GuardedStrategy):
             markets=self.guarded_markets,
             leverage=self._ext.sizing.leverage,
             now_ms=lambda: int(time.time() * 1000),
+            hurry=lambda spread_id: self.broker.hurry(spread_id, int(time.time() * 1000)),
         )
         self.start_execution(self._execution_settings, owner)
         self.broker.execution = self._execution

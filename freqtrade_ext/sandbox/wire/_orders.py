@@ -103,7 +103,8 @@ def place_batch(call: Call) -> Any:
         batch = json.loads(call.params.text("batchOrders"))
     except ValueError:
         raise ApiFailure(BAD_PARAMETER, "batchOrders") from None
-    if not isinstance(batch, list) or not 0 < len(batch) <= LARGEST_BATCH:
+    listed = isinstance(batch, list) and all(isinstance(one, dict) for one in batch)
+    if not listed or not 0 < len(batch) <= LARGEST_BATCH:
         raise ApiFailure(BAD_PARAMETER, "batchOrders")
     return [_place_one(call, flat_params(one), leg) for leg, one in enumerate(batch)]
 

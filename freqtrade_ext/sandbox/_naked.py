@@ -1,0 +1,167 @@
+"""How much of a spread had no hedge, and for how long.
+
+The net notional of a spread is ``hedge_ratio * notional_a + notional_b``, both signed: zero when
+hedged, else what moves with `leg_b`'s price. The gross notional is the sum of the two absolute
+ones. The last known prices and positions hold until the next event.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from freqtrade_ext.errors import ConfigError
+from freqtrade_ext.sandbox.journal import Event, OrderFilled, PriceSeen
+
+THOUSAND = 1_000.0
+LOT_SHARE = 0.05  # fits and lots leave some percent unhedged in normal times
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadLegs:
+    """
+    Two legs that belong together.
+
+    `hedge_ratio` is the beta of `leg_a` to `leg_b` in log prices: a notional of 1 in `leg_a` is
+    hedged by a notional of `hedge_ratio` in `leg_b`, on the other side; 1 is dollar-neutral.
+    """
+
+    leg_a: str
+    leg_b: str
+    hedge_ratio: float = 1.0
+
+    @classmethod
+    def parse(cls, text: str) -> "SpreadLegs":
+        """
+        Read ``LEG_A:LEG_B`` or ``LEG_A:LEG_B:RATIO``.
+
+        Raises
+        ------
+        ConfigError
+            If the text has another form.
+        """
+        parts = text.split(":")
+        try:
+            leg_a, leg_b = parts[0], parts[1]
+            ratio = float(parts[2]) if len(parts) > 2 else 1.0
+        except (IndexError, ValueError):
+            raise ConfigError(
+                f"a spread is LEG_A:LEG_B or LEG_A:LEG_B:RATIO, got {text!r}"
+            ) from None
+        return cls(leg_a, leg_b, ratio)
+
+
+@dataclass(frozen=True, slots=True)
+class NakedFigures:
+    """
+    What a spread was exposed to.
+
+    Parameters
+    ----------
+    exposure : float
+        Net notional beyond the share that was allowed, integrated over time, in quote currency
+        times seconds.
+    seconds : float
+        Time in which there was any.
+    gross_notional_peak : float
+        Largest gross notional, in quote currency.
+    """
+
+    exposure: float
+    seconds: float
+    gross_notional_peak: float
+
+    @property
+    def exposure_per_thousand(self) -> float:
+        """Exposure for each 1 000 of gross notional; 0 if none was held."""
+        if not self.gross_notional_peak:
+            return 0.0
+        return self.exposure / self.gross_notional_peak * THOUSAND
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Time in which positions and prices stood still."""
+
+    begin_ms: int
+    end_ms: int
+    net: float
+    gross: float
+
+    def seconds_since(self, since_ms: int) -> float:
+        return max(0, self.end_ms - max(self.begin_ms, since_ms)) / 1_000
+
+
+def naked_figures(
+    events: Iterable[Event], spread: SpreadLegs, *, share: float = 0.0, since_ms: int = 0
+) -> NakedFigures:
+    """
+    Measure what a spread was exposed to.
+
+    Parameters
+    ----------
+    events : iterable of Event
+        A journal from its beginning, oldest first.
+    spread : SpreadLegs
+        The legs.
+    share : float
+        Part of the gross notional that may be net without counting, in [0, 1).
+    since_ms : int
+        Time before which nothing counts, for one episode of many.
+
+    Raises
+    ------
+    ConfigError
+        If `share` is not in [0, 1).
+    """
+    if not 0 <= share < 1:
+        raise ConfigError(f"share must be in [0, 1), got {share}")
+    exposure = seconds = peak = 0.0
+    for span in _spans(events, spread):
+        lasted = span.seconds_since(since_ms)
+        beyond = max(0.0, span.net - share * span.gross)
+        exposure += beyond * lasted
+        seconds += lasted if beyond else 0.0
+        if span.end_ms >= since_ms:
+            peak = max(peak, span.gross)
+    return NakedFigures(exposure, seconds, peak)
+
+
+def naked_exposure(
+    events: Iterable[Event], spread: SpreadLegs, share: float = 0.0, *, since_ms: int = 0
+) -> float:
+    """Integrate the net notional beyond a share of the gross one, in quote currency * seconds."""
+    return naked_figures(events, spread, share=share, since_ms=since_ms).exposure
+
+
+def naked_seconds(
+    events: Iterable[Event], spread: SpreadLegs, share: float = LOT_SHARE, *, since_ms: int = 0
+) -> float:
+    """Add the time up in which more than a share of the gross notional had no hedge, in seconds."""
+    return naked_figures(events, spread, share=share, since_ms=since_ms).seconds
+
+
+def _spans(events: Iterable[Event], spread: SpreadLegs) -> Iterator[_Span]:
+    quantities = {spread.leg_a: 0.0, spread.leg_b: 0.0}
+    prices = dict(quantities)
+    last_ms: int | None = None
+    for event in events:
+        if last_ms is not None and event.time_ms > last_ms:
+            yield _span(last_ms, event.time_ms, quantities, prices, spread)
+        last_ms = event.time_ms if last_ms is None else max(last_ms, event.time_ms)
+        if isinstance(event, OrderFilled | PriceSeen) and event.symbol in prices:
+            prices[event.symbol] = float(event.price)
+        if isinstance(event, OrderFilled) and event.symbol in quantities:
+            quantities[event.symbol] = float(event.position)
+    if last_ms is not None:
+        yield _span(last_ms, last_ms, quantities, prices, spread)
+
+
+def _span(
+    begin_ms: int,
+    end_ms: int,
+    quantities: Mapping[str, float],
+    prices: Mapping[str, float],
+    spread: SpreadLegs,
+) -> _Span:
+    side_a = spread.hedge_ratio * quantities[spread.leg_a] * prices[spread.leg_a]
+    side_b = quantities[spread.leg_b] * prices[spread.leg_b]
+    return _Span(begin_ms, end_ms, abs(side_a + side_b), abs(side_a) + abs(side_b))
