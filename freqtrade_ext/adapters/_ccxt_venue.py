@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
 
 import ccxt
 
@@ -77,6 +78,11 @@ _UNKNOWN_CODES: Final = frozenset({-1000, -1001, -1006, -1007, -1010, -1016})
 _DUPLICATE_ID: Final = -4116
 _NO_SUCH_ORDER: Final = frozenset({-2013, -2011})
 _CODE = re.compile(r'"code"\s*:\s*"?(-\d+)')
+# What parsers raise, ccxt's and ours, on an answer of the wrong shape.
+_UNREADABLE: Final = (KeyError, TypeError, AttributeError, ValueError, IndexError, ArithmeticError)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def unsupported_reason(exchange_id: str) -> str | None:
@@ -99,6 +105,36 @@ class OrderCall:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
+def _whole_answers(question: Callable[P, T]) -> Callable[P, T]:
+    """Let a question fail whose answer cannot be read to the end."""
+
+    @wraps(question)
+    def asked(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return question(*args, **kwargs)
+        except _UNREADABLE as error:
+            raise VenueError(f"an answer that cannot be read: {error!r}") from error
+
+    return asked
+
+
+def _read_strictly(api: Any) -> None:
+    """
+    Make an answer that is no JSON an error on this object.
+
+    ccxt reads a web page, or half an answer, as "no positions" and as an order without an id.
+    """
+
+    def read(status: int, reason: str, url: str, method: str, *rest: Any) -> Any:
+        text = type(api).on_rest_response(api, status, reason, url, method, *rest)
+        if status < 400 and api.parse_json(text) is None:
+            where = url.partition("?")[0]
+            raise ccxt.BadResponse(f"{api.id} {method} {where} answered {text[:80]!r}")
+        return text
+
+    api.on_rest_response = read
+
+
 class CcxtVenue:
     """
     Orders and positions over ccxt.
@@ -118,6 +154,7 @@ class CcxtVenue:
         self._exchange = exchange
         self._api = api if api is not None else exchange._api
         self._class = type(self._api)
+        _read_strictly(self._api)
         self._batch = batch and exchange.id in _BATCHING and self._api.has.get("createOrders")
         self._calls: dict[str, OrderCall] = {}
         self._stops_apart = bool(exchange.get_option("stoploss_query_requires_stop_flag"))
@@ -250,10 +287,14 @@ class CcxtVenue:
             intent.kind.value, exchange.amount_to_precision(market, amount), price, params
         )
 
-    def _accepted(self, intent: Intent, order: Mapping[str, Any]) -> Accepted:
+    def _accepted(self, intent: Intent, order: Mapping[str, Any]) -> Answer:
         conditional = intent.kind is OrderKind.STOP
-        return Accepted(self._report(order, intent.market, conditional, intent))
+        try:
+            return Accepted(self._report(order, intent.market, conditional, intent))
+        except _UNREADABLE as error:
+            return Unanswered(f"an answer that cannot be read: {error!r}", _as_network(error))
 
+    @_whole_answers
     def look_up(self, intent: Intent) -> OrderReport | None:
         """Ask for an order by its client order id."""
         conditional = intent.kind is OrderKind.STOP
@@ -266,6 +307,7 @@ class CcxtVenue:
             return None
         return self._report(order, intent.market, conditional, intent)
 
+    @_whole_answers
     def open_orders(self, market: str | None = None) -> Sequence[OrderReport]:
         """Return open orders, conditional ones too."""
         if market is not None:
@@ -298,12 +340,14 @@ class CcxtVenue:
         finally:
             self._api.enableRateLimit = paced
 
+    @_whole_answers
     def fills(self, market: str, since_ms: int) -> Sequence[FillReport]:
         """Return own executions since a time, oldest first."""
         rows = self._query(self._class.fetch_my_trades, market, since_ms)
         reports = {str(row["id"]): self._fill(row) for row in rows}  # repeated rows count once
         return sorted(reports.values(), key=lambda fill: fill.time_ms)
 
+    @_whole_answers
     def orders(self, market: str, since_ms: int) -> Sequence[OrderReport]:
         """Return own orders since a time, oldest first."""
         rows = self._query(self._class.fetch_orders, market, since_ms)
@@ -311,12 +355,14 @@ class CcxtVenue:
             (self._report(row, market, False) for row in rows), key=lambda order: order.time_ms
         )
 
+    @_whole_answers
     def positions(self) -> Mapping[str, PositionReport]:
         """Return every position that is not flat."""
         rows = self._query(self._class.fetch_positions)
         reports = (self._position(row) for row in rows)
         return {report.market: report for report in reports if report.quantity}
 
+    @_whole_answers
     def cancel(self, order: OrderReport) -> None:
         """Take an order off the book."""
         params = {"stop": True} if order.is_conditional and self._stops_apart else {}
@@ -336,8 +382,6 @@ class CcxtVenue:
             if _code_of(error) in _NO_SUCH_ORDER:
                 raise _NoSuchOrderError(str(error)) from error
             raise VenueError(f"{type(error).__name__}: {error}") from error
-        except _UNREADABLE as error:
-            raise VenueError(f"an answer that cannot be read: {error!r}") from error
 
     def _report(
         self,
@@ -346,6 +390,8 @@ class CcxtVenue:
         conditional: bool,
         intent: Intent | None = None,
     ) -> OrderReport:
+        if not order.get("id"):
+            raise ValueError("an order without an id")
         amounts = self._exchange._order_contracts_to_amount(dict(order))
         client_order_id = str(order.get("clientOrderId") or "")
         if intent is not None and not client_order_id:
@@ -405,10 +451,6 @@ class CcxtVenue:
 
 class _NoSuchOrderError(Exception):
     """The exchange says that it does not know the order."""
-
-
-# What ccxt's parsers raise on an answer of the wrong shape.
-_UNREADABLE: Final = (KeyError, TypeError, AttributeError, ValueError, IndexError)
 
 
 def _answer_of(error: ccxt.BaseError) -> Answer:

@@ -78,7 +78,6 @@ class LiveExecution:
         self._account.lease.take()
         self.gate.install(sorted(self._owner.markets()))
         self.stop.install()
-        self._active = self._owner.markets()
         return self._account.recover()
 
     def watch(self) -> None:
@@ -107,6 +106,7 @@ class LiveExecution:
         if self._lease_is_lost:
             self._bot.state = State.STOPPED
             raise VenueError("the account is traded by another bot; this one has stopped")
+        self._active = frozenset(trade.pair for trade in Trade.get_open_trades())
         self._reconcile()
 
     @answer_on_error(None)
@@ -117,23 +117,15 @@ class LiveExecution:
         else:
             self._account.reconciler.act(snapshot)
 
-    def catch_up(self) -> None:
-        """Enter into the books what the exchange has and they do not show; the books are held."""
-        self._account.reconciler.catch_up()
-
-    def book_fills(self, trade: Any) -> None:
-        """Let Freqtrade look up the open orders of a trade now."""
-        for order in list(trade.open_orders):
-            self._bot.update_trade_state(trade, order.order_id)
-
-    def close(self, trade: Any) -> None:
-        """Let Freqtrade ask now whether a trade is to be closed."""
-        self._bot.exit_positions([trade])
-
     def is_at_rest(self) -> bool:
         """Whether no order is in flight and every position is whole."""
         questions = self.guard.open_questions() or self.guard.unbooked()
         return not questions and self._owner.is_at_rest()
+
+    def is_open_question(self, client_order_id: str) -> bool:
+        """Whether an order was sent and its outcome is unknown."""
+        intent = self.guard.find(client_order_id)
+        return intent is not None and intent.state.is_open_question
 
     def is_unsettled(self, client_order_id: str) -> bool:
         """Whether an order may be on the exchange without being in the books."""
@@ -159,10 +151,6 @@ class LiveExecution:
         self.stop.remove()
         self.gate.remove()
         self._account.lease.release()
-
-    def note_active(self, markets: frozenset[str]) -> None:
-        """Say which markets have something going on."""
-        self._active = markets
 
     def _busy_markets(self) -> frozenset[str]:
         return self._active | self.unsettled_markets()

@@ -16,6 +16,7 @@ import ccxt
 from freqtrade.exceptions import ExchangeError
 
 from freqtrade_ext.adapters._ccxt_venue import CcxtVenue, OrderCall
+from freqtrade_ext.errors import StoreError
 from freqtrade_ext.execution import (
     Clock,
     Intent,
@@ -34,7 +35,6 @@ logger = logging.getLogger(__name__)
 # Binance forgets orders that ended without a fill after three days; before that "no such order" is
 # not believed of an order that it has accepted.
 _FORGETS_AFTER_MS: Final = 3 * 24 * 3_600_000
-_FAILED: Final = {IntentState.REJECTED, IntentState.DENIED, IntentState.ABSENT}
 _LETTERS: Final = {
     IntentPurpose.STOP: "s",
     IntentPurpose.FORCED: "f",
@@ -63,8 +63,8 @@ class OrderOwner(Protocol):
         The first intent is the asked order itself. Empty: not an order of the owner's.
         """
 
-    def entry_failed(self, intent: Intent) -> None:
-        """Act on the definite end of an entry order now; the partner may have been filled."""
+    def react(self, outcomes: Sequence[OrderOutcome]) -> Sequence[Intent]:
+        """Return orders that must follow at once, e.g. the end of a leg whose partner failed."""
 
     def held(self, market: str) -> Decimal:
         """Return the signed position of a market by the books."""
@@ -137,13 +137,18 @@ class OrderGate:
         """Send an order through the guard; answers and errors are ccxt's."""
         params = dict(params or {})
         asked = self._asked(symbol, type, side, amount, price, params)
-        intents = self._owner.claim(asked) or [self._unclaimed(asked)]
+        try:
+            intents = self._owner.claim(asked) or [self._unclaimed(asked)]
+        except StoreError as error:  # any other error than ccxt's would end the bot
+            raise ccxt.InvalidOrder(f"not sent: {error}") from error
         self._venue.prepare(intents[0].client_order_id, OrderCall(type, amount, price, params))
         ready = [intents[0], *(other for other in intents[1:] if self._is_ready(other))]
-        sent = self._guard.send(ready)[0]
-        if sent.intent.purpose is IntentPurpose.ENTRY and sent.intent.state in _FAILED:
-            self._owner.entry_failed(sent.intent)
-        return self._answer(sent)
+        outcomes = self._guard.send(ready)
+        following = self._owner.react(outcomes)
+        if following:
+            # Freqtrade has not asked for these: its books adopt them at the start of its next loop.
+            self._guard.send(following)
+        return self._answer(outcomes[0])
 
     def _asked(
         self,

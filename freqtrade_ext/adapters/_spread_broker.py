@@ -184,6 +184,12 @@ class SpreadBroker:
             return False
         return self.execution.is_unsettled(working.client_order_id)
 
+    def _is_in_question(self, order: SubmitOrder) -> bool:
+        """Whether this very order was sent and is being asked for: asking again finds no more."""
+        if self.execution is None:
+            return False
+        return self.execution.is_open_question(order.client_order_id)
+
     def _named(self, record: SpreadRecord, leg: LegName, book: LegBook) -> LegBook:
         """Give the orders that are new to the record the names that the order guard knows."""
         if self.execution is None:
@@ -218,30 +224,6 @@ class SpreadBroker:
                 market,
             )
 
-    @answer_on_error(None)
-    def hurry(self, spread_id: str, now_ms: int) -> None:
-        """
-        Let a spread act on what has just become known, instead of in the next loop.
-
-        Called while Freqtrade sends an order of it, so the books are held by this thread.
-        """
-        if self.execution is None or spread_id not in self.desk.records:
-            return
-        self.execution.catch_up()
-        trades = self._trades_of(spread_id)
-        for trade in trades:
-            self.execution.book_fills(trade)
-        self._observe(spread_id, list(Trade.get_trades_proxy(is_open=True)), now_ms)
-        for trade in self._trades_of(spread_id):
-            tag = EntryTag.parse(trade.enter_tag)
-            order = self.desk.pending_order(spread_id, tag.leg) if tag else None
-            if tag is not None and order is not None and self._closes(tag, order):
-                self.execution.close(trade)
-
-    def _trades_of(self, spread_id: str) -> list[Any]:
-        tags = ((EntryTag.parse(t.enter_tag), t) for t in Trade.get_trades_proxy(is_open=True))
-        return [trade for tag, trade in tags if tag is not None and tag.spread_id == spread_id]
-
     # Entry
 
     def stake(
@@ -253,7 +235,7 @@ class SpreadBroker:
                 return 0.0
             self._ask_to_open(tag, bands, now_ms)
         order = self._entry_order(tag)
-        if order is None or self._partner_failed(tag):
+        if order is None or self._partner_failed(tag) or self._is_in_question(order):
             return 0.0
         self._asked[tag.spread_id, tag.leg] = order.client_order_id
         # Freqtrade cuts the amount to whole lots; the last digit must not cost one.

@@ -5,11 +5,21 @@ from decimal import Decimal
 
 from freqtrade.persistence import Trade
 
+from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._order_gate import AskedOrder
 from freqtrade_ext.adapters._tags import EntryTag
-from freqtrade_ext.execution import Intent, IntentPurpose, OrderKind, OrderSide
+from freqtrade_ext.execution import (
+    Intent,
+    IntentPurpose,
+    IntentState,
+    OrderKind,
+    OrderOutcome,
+    OrderSide,
+)
 from freqtrade_ext.risk import CloseReason
 from freqtrade_ext.spreads import (
+    BookedOrder,
+    LegBook,
     LegName,
     Purpose,
     SpreadDesk,
@@ -26,6 +36,7 @@ _PURPOSES = {
     Purpose.EXIT: IntentPurpose.EXIT,
     Purpose.UNWIND: IntentPurpose.UNWIND,
 }
+_FAILED = {IntentState.REJECTED, IntentState.DENIED, IntentState.ABSENT}
 
 
 class SpreadOrders:
@@ -42,8 +53,6 @@ class SpreadOrders:
         Leverage of every leg.
     now_ms : callable
         The clock.
-    hurry : callable
-        Lets a spread act now, in the middle of a loop of the bot.
     """
 
     def __init__(
@@ -52,13 +61,11 @@ class SpreadOrders:
         markets: Callable[[], frozenset[str]],
         leverage: float,
         now_ms: Callable[[], int],
-        hurry: Callable[[str], None],
     ) -> None:
         self._desk = desk
         self._markets = markets
         self._leverage = leverage
         self._now_ms = now_ms
-        self._hurry = hurry
 
     def claim(self, asked: AskedOrder) -> Sequence[Intent]:
         """Find the desk's order that this is; the partner's order leaves with it."""
@@ -117,10 +124,57 @@ class SpreadOrders:
             held_before=self.held(market),
         )
 
-    def entry_failed(self, intent: Intent) -> None:
-        """Close the other leg now, if it is there; the next loop would be seconds later."""
-        if intent.owner is not None:
-            self._hurry(intent.owner)
+    @answer_on_error(())
+    def react(self, outcomes: Sequence[OrderOutcome]) -> Sequence[Intent]:
+        """
+        Close what is left of a spread as soon as an entry order has failed for good.
+
+        The coordinator hears of it now instead of in the next loop, seconds later. Exits are left
+        to the books: Freqtrade has to ask for both of them before the spread may be forgotten.
+        """
+        failed = [o.intent for o in outcomes if o.intent.state in _FAILED and _is_entry(o.intent)]
+        record = self._desk().records.get(failed[0].owner or "") if failed else None
+        if record is None:
+            return ()
+        for outcome in outcomes:
+            self._report(record.position.spread_id, outcome)
+        return self._closing(record.position.spread_id)
+
+    def _report(self, spread_id: str, outcome: OrderOutcome) -> None:
+        """Tell the desk what became of an order, as the books will tell it later."""
+        intent, report = outcome.intent, outcome.report
+        if intent.leg is None or intent.state.is_open_question:
+            return
+        orders: tuple[BookedOrder, ...] = ()
+        if report is not None:
+            sign = report.side.sign
+            order = BookedOrder(
+                order_id=report.venue_order_id,
+                quantity=report.quantity * sign,
+                filled=report.signed_filled,
+                is_open=not report.status.is_final,
+                name=intent.client_order_id,
+            )
+            orders = (order,)
+        self._desk().observe(
+            spread_id,
+            LegName(intent.leg),
+            LegBook(orders=orders),
+            self._now_ms(),
+            settled=intent.state in _FAILED,
+        )
+
+    def _closing(self, spread_id: str) -> Sequence[Intent]:
+        """Every reducing order that the spread wants now, marked as sent."""
+        intents = []
+        for leg in LegName:
+            record = self._desk().records.get(spread_id)
+            order = self._pending(record, leg) if record is not None else None
+            if record is None or order is None or not order.reduce_only:
+                continue
+            self._desk().mark_sent(spread_id, order, self._now_ms())
+            intents.append(self._intent(record, leg, order, OrderKind.MARKET, order.quantity, None))
+        return intents
 
     def held(self, market: str) -> Decimal:
         """Return the signed position of a market by the books."""
@@ -143,6 +197,10 @@ class SpreadOrders:
     def said_of(self, market: str, *, reduce_only: bool) -> str:
         """Return the close reason of an order that a person forces; forced entries have no tag."""
         return CloseReason.MANUAL.value if reduce_only else ""
+
+
+def _is_entry(intent: Intent) -> bool:
+    return intent.purpose is IntentPurpose.ENTRY and intent.owner is not None
 
 
 def _is(asked: AskedOrder, record: SpreadRecord, leg: LegName, order: SubmitOrder) -> bool:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -81,6 +81,8 @@ class _Tables:
             yield
         except SQLAlchemyError as error:
             raise StoreError(f"the bot's database did not take it: {error}") from error
+        except ValidationError as error:
+            raise StoreError(f"a row of the bot's database cannot be read: {error}") from error
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
@@ -139,7 +141,7 @@ class IntentTable(_Tables):
         statement = statement.order_by(_INTENTS.c.created_ms, _INTENTS.c.client_order_id)
         with self._read() as connection:
             rows = connection.execute(statement).scalars().all()
-        return [_INTENT.validate_json(row) for row in rows]
+            return [_INTENT.validate_json(row) for row in rows]
 
 
 class InboxTable(_Tables):
@@ -187,14 +189,14 @@ class InboxTable(_Tables):
         statement = select(*columns).where(condition).order_by(_INBOX.c.id)
         with self._read() as connection:
             rows = connection.execute(statement).all()
-        return [
-            replace(
-                _ITEM.validate_json(document),
-                id=number,
-                decision=None if decision is None else Decision(decision),
-            )
-            for number, decision, document in rows
-        ]
+            return [
+                replace(
+                    _ITEM.validate_json(document),
+                    id=number,
+                    decision=None if decision is None else Decision(decision),
+                )
+                for number, decision, document in rows
+            ]
 
 
 class LeaseTable(_Tables):
@@ -205,7 +207,7 @@ class LeaseTable(_Tables):
         statement = select(_LEASES.c.lease).where(_LEASES.c.account == account)
         with self._read() as connection:
             row = connection.execute(statement).scalar_one_or_none()
-        return None if row is None else _LEASE.validate_json(row)
+            return None if row is None else _LEASE.validate_json(row)
 
     def take(self, existing: Lease | None, new: Lease) -> bool:
         """Write `new` if the lease still is `existing`; False if someone else was faster."""

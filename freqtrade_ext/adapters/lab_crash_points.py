@@ -101,8 +101,7 @@ class CrashPoints:
     def intent(self, client_order_id: str, reduce_only: bool, write: Callable[[], Any]) -> Any:
         """Let an intent be written that is about to be sent."""
         armed = self._read()
-        counts = armed.get("reduce_only") == reduce_only and client_order_id not in self._intents
-        if not armed or not counts:
+        if not armed or armed.get("reduce_only") != reduce_only:
             return write()
         self._intents.add(client_order_id)
         due = len(self._intents) >= armed.get("occurrence", 1)

@@ -35,6 +35,7 @@ __all__ = [
 
 NAKED_SHARE: Final = 0.05
 _LOT_ROOM: Final = 1.01
+_RUN_MS: Final = 3_600_000  # longer than any run
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,23 +219,17 @@ def lost_orders(events: Iterable[Event], known_orders: Collection[str], since_ms
 
 
 def duplicates(events: Iterable[Event], since_ms: int) -> list[str]:
-    """Entries of the client's that were filled twice within a run."""
+    """Entries of the client's that were filled twice within a run, with no exit between them."""
     own = [
         event
         for event in events
         if isinstance(event, OrderAccepted)  # the audit wants to know every order that fills
-        or (isinstance(event, OrderFilled) and event.time_ms >= since_ms and not _adds(event))
+        or (isinstance(event, OrderFilled) and event.time_ms >= since_ms)
     ]
     return [
         f"{one.symbol} {one.side} {one.quantity.normalize():f} ({', '.join(one.client_order_ids)})"
-        for one in audit(own).duplicates
+        for one in audit(own, duplicate_window_ms=_RUN_MS).duplicates
     ]
-
-
-def _adds(fill: OrderFilled) -> bool:
-    """Whether another hand made a position larger; what it closes ends the client's entry."""
-    sign = 1 if fill.side == "buy" else -1
-    return fill.origin == "external" and fill.position * sign > 0
 
 
 @dataclass(frozen=True, slots=True)

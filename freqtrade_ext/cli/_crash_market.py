@@ -95,7 +95,7 @@ def lab_market(
             half_life_minutes=1.2,
             spread_sigma=0.012,
             factor_volatility=3e-3,
-            history_minutes=1_440,
+            history_minutes=720,
             horizon_minutes=2 * 1_440,
         ),
         names[:groups],

@@ -279,7 +279,7 @@ class Session:
 
     def wait_order(self, seconds: float = ENTRY_SECONDS) -> None:
         """
-        Wait until the bot has sent an order in this run.
+        Wait until the bot has sent an order in this run, or has died of wanting to.
 
         Raises
         ------
@@ -290,6 +290,8 @@ class Session:
             raise NotTradedError(f"no order was sent within {seconds:.0f} s")
 
     def _has_ordered(self) -> bool:
+        if not self.bot.is_alive:
+            return True
         journal = self.rehearsal.journal
 
         def ordered() -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CrashStage", "lab_configuration"]
 
-SPREADS: Final = 16
+SPREADS: Final = 12
 ENTRY_Z: Final = 1.1
 _WALLET: Final = 10_000.0
 
@@ -135,13 +135,20 @@ class CrashStage:
             raise ConfigError(f"the lab's market gave no spread book: {error}") from error
 
     def bot(self) -> BotProcess:
-        """Make the process of the bot; it is not started yet."""
+        """
+        Make the process of the bot; it is not started yet.
+
+        It has a folder for temporary files of its own: all stages trade on accounts of one name,
+        and locks that keep two bots off one account must not meet.
+        """
+        scratch = self.folder / "tmp"
+        scratch.mkdir(exist_ok=True)
         return BotProcess(
             [self.stage.config],
             self.stage.api,
             self.log,
             module=MODULE,
-            environment={FILE_VARIABLE: str(self.armed_file)},
+            environment={FILE_VARIABLE: str(self.armed_file), "TMPDIR": str(scratch)},
         )
 
 

@@ -193,6 +193,19 @@ def connect(section: dict[str, Any]) -> Exchange:
     return exchange
 
 
+def serve() -> Iterator[Bench]:
+    """Serve an exchange for a module; as a fixture of that scope, named `served`."""
+    with Bench().open() as bench:
+        yield bench
+
+
+def fresh(served: Bench) -> Iterator[Bench]:
+    """Begin with a flat account, and end with every fault fired; as a fixture."""
+    served.reset()
+    yield served
+    served.server.faults.assert_exhausted()
+
+
 def wait_for(condition: Callable[[], object]) -> object:
     """Poll until something holds."""
     from tests.sandbox.doubles import eventually

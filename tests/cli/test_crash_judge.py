@@ -17,10 +17,7 @@ Bugs planted by hand in ``_crash_judge.py``, each killed by the test named:
 - a stop known by the order it became counted as lost:
   ``test_a_stop_is_known_by_the_order_that_it_became``
 - orders before the run counted: ``test_orders_before_the_run_are_not_counted``
-- entries of another hand counted as duplicates:
-  ``test_what_another_hand_adds_is_no_duplicate``
-- closing by another hand left out too:
-  ``test_an_entry_after_another_hand_closed_the_first_is_no_duplicate``
+- an entry repeated minutes later missed: ``test_the_same_entry_filled_much_later_is_a_duplicate``
 - recovery taken from the first good sample: ``test_recovery_begins_when_all_stays_well``
 - a lone leg that the books know not counted: ``test_a_lone_leg_is_an_orphan_even_if_booked``
 """
@@ -265,6 +262,11 @@ def test_the_same_entry_filled_twice_is_a_duplicate() -> None:
     events = [*ORDERS, fill(1_000, "ETHUSDT", 1), fill(3_000, "ETHUSDT", 2, order=2)]
     assert duplicates(events, 0) == ["ETHUSDT buy 1 (x1, x2)"]
     assert duplicates(events, 2_000) == []
+
+
+def test_the_same_entry_filled_much_later_is_a_duplicate() -> None:
+    late = fill(301_000, "ETHUSDT", 2, order=2)
+    assert len(duplicates([*ORDERS, fill(1_000, "ETHUSDT", 1), late], 0)) == 1
 
 
 def test_what_another_hand_adds_is_no_duplicate() -> None:

@@ -1,6 +1,33 @@
 """What each effect does to a request, an order, the account and the market data.
 
-Planted bugs, and the test that turned red for each, are listed in `test_effects_of_batches`.
+Planted bugs, by the test that turned red:
+
+- test_a_dropped_request_never_reached_the_exchange: a request is dropped after the exchange acted
+- test_a_time_out_acts_at_once_and_answers_never: a time-out answers in the end
+- test_a_cancel_that_canceled_nothing_is_not_lost_and_the_fault_waits: a lost cancel is lost
+  though nothing was canceled; a fault that missed counts as fired
+- test_repeated_fills_are_the_same_rows_twice: rows repeated only once
+- test_callbacks_see_the_exchange_before_and_after_it_acts: the second callback is not called
+- test_the_position_shows_what_no_order_query_does: a hidden order is found by its id; a hidden
+  order's fills show; the script of the first order is lost
+- test_an_open_one_is_not_listed: a hidden open order is listed
+- test_a_stop_hides_too: a hidden stop is listed; a stop's script is left for the next order
+- test_it_appears_everywhere_when_the_time_is_over: hiding ends a millisecond late
+- test_a_late_report_says_new_first_and_filled_later: an order whose fills are late is not open;
+  late fills show the quote filled
+- test_a_stalled_market_order_stays_open_and_fills_later: a stall never ends; a stalled market
+  order expires; a stalled market order is not filled afterwards
+- test_the_exchange_cancels_what_it_accepted: the exchange never cancels what it should
+- test_a_person_adds_to_a_position: a person adds on the other side
+- test_auto_deleveraging_is_told_by_its_name: ADL has the name of a liquidation
+- test_a_person_closes_a_part_right_after_the_order: other is own
+- test_refusals_last_and_say_for_how_long: a lasting effect does not last; a lasting effect never
+  ends; a refused request reaches the script; Retry-After is the whole time
+- test_one_that_spares_begins_with_the_next_request: spare spares nothing
+- test_a_skewed_exchange_refuses_until_its_time_is_taken_over: the skew has no effect on
+  signatures; the clock shows the true time
+- test_stale_ones_stand_still_while_the_market_moves: stale prices stop the clock
+- test_candles_lack_the_newest_and_the_price_of_the_one_before: the newest candle is not missing
 """
 
 import pytest
@@ -515,7 +542,7 @@ class TestNames:
             ("TIME_OUT", {"seconds": "soon"}, "seconds must be a number, got 'soon'"),
             ("OUTAGE", {"seconds": "NaN"}, "seconds must be finite, got 'NaN'"),
             ("STALL", {"fraction": 1, "seconds": 5}, r"fraction of a stall must be in \[0, 1\)"),
-            ("CLOSE_POSITION", {"fraction": 0}, r"closed position must be in \(0, 1\], got 0"),
+            ("CLOSE_POSITION", {"fraction": 0}, r"position must be in \(0, 1\], got 0"),
             ("UNKNOWN", {"code": -9}, "unknown error code -9"),
         ],
     )

@@ -1,7 +1,13 @@
 """Orders and cancels are counted one by one, alone or in a batch.
 
-Planted bugs, each killed by the test named:
-@@BUGS@@
+Planted bugs, by the test that turned red:
+
+- test_only_the_leg_that_is_hit_is_refused: a batch leg's refusal hits the whole batch; a batch
+  counts once
+- test_a_leg_that_the_exchange_refuses_leaves_the_script_to_no_other: a leg's script reaches the
+  next leg
+- test_a_batch_matches_if_one_of_its_orders_does: a batch matches only by its first order
+- test_one_of_two_is_filled_before_it_is_canceled: no gate before a cancel of a batch
 """
 
 import json

@@ -1,4 +1,12 @@
-"""How much of a spread had no hedge and for how long, from journals written by hand."""
+"""How much of a spread had no hedge and for how long, from journals written by hand.
+
+Planted bugs, by the test that turned red:
+
+- test_counts_only_what_is_beyond_the_share: the share is not taken off
+- test_do_not_count_before_a_moment: since is ignored
+- test_the_peak_is_the_largest_gross_notional: the peak is the net one
+- test_events_out_of_order_do_not_make_time_run_backwards: time runs backwards
+"""
 
 import pytest
 from hypothesis import given

@@ -133,7 +133,6 @@ class SpreadStrategy(GuardedStrategy):
             markets=self.guarded_markets,
             leverage=self._ext.sizing.leverage,
             now_ms=lambda: int(time.time() * 1000),
-            hurry=lambda spread_id: self.broker.hurry(spread_id, int(time.time() * 1000)),
         )
         self.start_execution(self._execution_settings, owner)
         self.broker.execution = self._execution

@@ -40,10 +40,10 @@ def _share(value: Number, what: str) -> Decimal:
     return share
 
 
-def _part(value: Number, what: str) -> Decimal:
-    part = _number(value, f"fraction of {what}")
+def _part(value: Number) -> Decimal:
+    part = _number(value, "fraction")
     if not 0 < part <= 1:
-        raise ConfigError(f"fraction of {what} must be in (0, 1], got {value}")
+        raise ConfigError(f"fraction of a position must be in (0, 1], got {value}")
     return part
 
 
@@ -101,8 +101,9 @@ class Effect:
 
         The rest of a market order expires, the rest of a limit order rests and never fills.
         """
-        share = _share(fraction, "a partial fill")
-        return _orders.ScriptedOrder(f"PARTIAL_FILL({share})", OrderScript(fraction=share))
+        return _orders.ScriptedOrder(
+            f"PARTIAL_FILL({fraction})", OrderScript(_share(fraction, "a partial fill"))
+        )
 
     @staticmethod
     def STALL(fraction: Number, seconds: Number) -> FaultEffect:  # noqa: N802 - reads as one
@@ -148,24 +149,21 @@ class Effect:
         fraction: Number = ONE, symbol: str = _account.OWN
     ) -> FaultEffect:
         """Let a person close this share of a position, in (0, 1], right after the request."""
-        part = _part(fraction, "a closed position")
-        return _account.OnAccount("CLOSE_POSITION", CloseExternally, part, symbol)
+        return _account.OnAccount("CLOSE_POSITION", CloseExternally, _part(fraction), symbol)
 
     @staticmethod
     def ADD_POSITION(  # noqa: N802 - reads as one
         fraction: Number = ONE, symbol: str = _account.OWN
     ) -> FaultEffect:
         """Let a person add this share, in (0, 1], to a position, right after the request."""
-        part = _part(fraction, "an added position")
-        return _account.OnAccount("ADD_POSITION", AddExternally, part, symbol)
+        return _account.OnAccount("ADD_POSITION", AddExternally, _part(fraction), symbol)
 
     @staticmethod
     def ADL(  # noqa: N802 - reads as one
         fraction: Number = ONE, symbol: str = _account.OWN
     ) -> FaultEffect:
         """Let auto-deleveraging take this share, in (0, 1], of a position after the request."""
-        part = _part(fraction, "a position")
-        return _account.OnAccount("ADL", AutoDeleverage, part, symbol)
+        return _account.OnAccount("ADL", AutoDeleverage, _part(fraction), symbol)
 
     @staticmethod
     def LIQUIDATE(symbol: str = _account.OWN) -> FaultEffect:  # noqa: N802 - reads as one
@@ -202,8 +200,9 @@ class Effect:
         milliseconds: Number, seconds: Number | None = None, spare: bool = False
     ) -> FaultEffect:
         """Hold every request back by this time before it reaches the exchange."""
-        late = float(_number(milliseconds, "milliseconds"))
-        return _lasting.Latency(late, _span(seconds), bool(spare))
+        return _lasting.Latency(
+            float(_number(milliseconds, "milliseconds")), _span(seconds), bool(spare)
+        )
 
     @staticmethod
     def CLOCK_SKEW(  # noqa: N802 - reads as one
@@ -215,8 +214,9 @@ class Effect:
         Signed requests are refused with -1021 until the client takes over the time that
         ``GET /fapi/v1/time`` shows.
         """
-        ahead = int(_number(milliseconds, "milliseconds"))
-        return _lasting.ClockSkew(ahead, _span(seconds), bool(spare))
+        return _lasting.ClockSkew(
+            int(_number(milliseconds, "milliseconds")), _span(seconds), bool(spare)
+        )
 
     @staticmethod
     def STALE_PRICES(seconds: Number, spare: bool = False) -> FaultEffect:  # noqa: N802

@@ -1,0 +1,180 @@
+"""What must hold when a fair exchange has brought everything to rest."""
+
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+
+from freqtrade_ext.execution import DifferenceKind, IntentPurpose, PassReport
+from freqtrade_ext.sandbox.journal import OrderFilled
+from freqtrade_ext.spreads import LegName, SpreadState
+from rehearsals.simulation._books import HostBooks
+from rehearsals.simulation._gate import market_of
+from rehearsals.simulation._market import LOT, MARKETS
+from rehearsals.simulation._process import Process
+from rehearsals.simulation._stores import Database
+from rehearsals.simulation._world import World
+
+__all__ = ["Ledger", "problems"]
+
+ZERO = Decimal(0)
+
+
+class Ledger:
+    """What the exchange's journal says of whose fills they were."""
+
+    def __init__(self, world: World, database: Database) -> None:
+        self._world = world
+        self._database = database
+
+    def others(self, market: str, *, adding_only: bool = False) -> Decimal:
+        """Signed quantity that other hands than ours have traded, and our repairs of it."""
+        total = ZERO
+        for fill in self._world.fills:
+            intent = self._database.intents.get(fill.client_order_id)
+            is_repair = intent is not None and intent.purpose is IntentPurpose.REPAIR
+            if fill.symbol == market and fill.origin == "external" and _adds(fill):
+                total += _signed(fill)
+            elif fill.symbol == market and is_repair and not adding_only:
+                total += _signed(fill)
+        return total
+
+    def was_touched(self, market: str) -> bool:
+        """Whether another hand has traded in a market."""
+        hands = {"external", "liquidation", "adl"}
+        return any(fill.symbol == market and fill.origin in hands for fill in self._world.fills)
+
+
+def _signed(fill: OrderFilled) -> Decimal:
+    return fill.quantity if fill.side == "buy" else -fill.quantity
+
+
+def _adds(fill: OrderFilled) -> bool:
+    return fill.position * _signed(fill) > 0
+
+
+def problems(
+    world: World, database: Database, process: Process, last: PassReport, *, must_be_flat: bool
+) -> list[str]:
+    """List every invariant that does not hold."""
+    ledger = Ledger(world, database)
+    found = [
+        *_duplicates(world),
+        *_overfilled(world, database, process, ledger),
+        *_lost(world, database, process.books),
+        *_apart(world, process.books, ledger, database),
+        *_orphans(process, must_be_flat=must_be_flat),
+        *_stray_orders(world, process.books, database),
+        *_noise(last, ledger),
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _duplicates(world: World) -> Iterator[str]:
+    orders: dict[str, set[int]] = {}
+    for fill in world.fills:
+        orders.setdefault(fill.client_order_id, set()).add(fill.venue_order_id)
+    for name, ids in orders.items():
+        if len(ids) > 1:
+            yield f"duplicate: {name} filled as {len(ids)} orders"
+
+
+def _overfilled(
+    world: World, database: Database, process: Process, ledger: Ledger
+) -> Iterator[str]:
+    """No episode of a spread buys more of a leg than it has planned."""
+    bought: Counter[tuple[str, str]] = Counter()
+    for fill in world.fills:
+        intent = database.intents.get(fill.client_order_id)
+        if intent is not None and intent.purpose is IntentPurpose.ENTRY:
+            episode = fill.client_order_id.rpartition("-")[2]
+            bought[intent.market, episode] += fill.quantity  # type: ignore[assignment]
+    for (market, episode), quantity in bought.items():
+        wanted = process.planned.get(market, ZERO)
+        if quantity > wanted and not ledger.was_touched(market):
+            yield f"duplicate: {market} bought {quantity} of {wanted} in episode {episode}"
+
+
+def _lost(world: World, database: Database, books: HostBooks) -> Iterator[str]:
+    """Every fill of ours is in the books, or is a repair."""
+    known = {order.order_id for _, order in books.orders()}
+    for fill in world.fills:
+        intent = database.intents.get(fill.client_order_id)
+        if fill.origin not in {"client", "trigger"} or str(fill.venue_order_id) in known:
+            continue
+        if intent is None:
+            yield f"lost: {fill.client_order_id} filled and was never written down"
+        elif intent.purpose is IntentPurpose.REPAIR or intent.venue_order_id in known:
+            continue
+        else:
+            yield f"lost: {fill.client_order_id} ({intent.purpose}) filled, not in the books"
+
+
+def _apart(
+    world: World, books: HostBooks, ledger: Ledger, database: Database
+) -> Iterator[str]:
+    """Books and exchange hold the same; what a person has left over is reported, to the lot."""
+    items = {
+        (item.market, item.kind) for item in database.items.values() if item.closed_ms is None
+    }
+    for market in MARKETS:
+        actual, booked = world.exchange.position(market).quantity, books.held(market)
+        gap = actual - booked
+        if abs(gap) < LOT:
+            continue
+        left = ledger.others(market)
+        is_reported = (market, DifferenceKind.UNKNOWN_POSITION) in items
+        if booked == 0 and is_reported and gap == left:
+            continue
+        yield f"apart: {market} holds {actual}, the books {booked}; others left {left}"
+
+
+def _orphans(process: Process, *, must_be_flat: bool) -> Iterator[str]:
+    """An open spread is hedged, and every open trade belongs to one."""
+    owned: set[tuple[str, str]] = set()
+    for spread_id, record in process.desk.records.items():
+        position = record.position
+        if position.state is not SpreadState.OPEN or position.has_working_orders:
+            yield f"not at rest: {spread_id} is {position.state}"
+            continue
+        if must_be_flat:
+            yield f"not at rest: {spread_id} was to be closed"
+        plan = position.plan
+        shares = []
+        for leg in LegName:
+            owned.add((spread_id, leg.value))
+            held = process.books.held(market_of(record, leg))
+            if plan is None or not held * plan.leg(leg).quantity > 0:
+                yield f"orphan: {spread_id} holds {held} of leg {leg}"
+                continue
+            shares.append((held / plan.leg(leg).quantity, LOT / abs(plan.leg(leg).quantity)))
+        if len(shares) == 2 and abs(shares[0][0] - shares[1][0]) > 1.01 * float(  # type: ignore[operator]
+            shares[0][1] + shares[1][1]
+        ):
+            yield f"orphan: {spread_id} is hedged {shares[0][0]} to {shares[1][0]}"
+    for trade in process.books.open_trades():
+        if tuple(trade.tag.split(" ")[::2]) not in owned:
+            yield f"orphan: trade {trade.trade_id} of {trade.market} is nobody's"
+
+
+def _stray_orders(world: World, books: HostBooks, database: Database) -> Iterator[str]:
+    """Nothing of ours is open on the exchange without an open trade that knows it."""
+    known = {o.order_id for trade in books.open_trades() for o in trade.orders if o.is_open}
+    for order in world.exchange.book.working():
+        if order.origin != "external" and str(order.venue_order_id) not in known:
+            yield f"stray: order {order.client_order_id} of {order.symbol} is open"
+    for trigger in world.exchange.book.waiting():
+        if str(trigger.trigger_id) not in known:
+            yield f"stray: stop {trigger.client_order_id} of {trigger.symbol} is open"
+
+
+def _noise(last: PassReport, ledger: Ledger) -> Iterator[str]:
+    """The second pass is silent, but for what is only reported, for a reason."""
+    for action in last.actions:
+        yield f"not silent: {action.market}: {action.text}"
+    for error in last.errors:
+        yield f"not silent: {error}"
+    for difference in last.differences:
+        reported = {DifferenceKind.UNKNOWN_POSITION, DifferenceKind.PNL_MISMATCH}
+        is_a_persons = difference.kind in reported and ledger.was_touched(difference.market)
+        if difference.kind is not DifferenceKind.FOREIGN_ORDER and not is_a_persons:
+            yield f"not silent: {difference.text}"

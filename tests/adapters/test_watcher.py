@@ -1,0 +1,187 @@
+"""The look at the account in the background: what it leaves, what it costs, when it ends.
+
+Bugs planted by hand, each caught by the test named:
+
+1. a failed query leaves an empty account -> test_a_failed_query_leaves_nothing
+2. a failed query leaves what was seen before -> test_a_failed_query_leaves_nothing
+3. a look is handed over twice -> test_a_look_is_handed_over_once
+4. an error ends the thread -> test_the_thread_outlives_errors_and_ends_when_told
+5. the budget is not asked -> test_a_look_that_the_budget_does_not_allow_is_left_out
+6. the heartbeat is left out when the budget is spent ->
+   test_a_look_that_the_budget_does_not_allow_is_left_out
+7. an error is logged at every look -> test_an_outage_is_said_once_a_minute
+8. options are shared with the bot's connection -> test_the_connection_is_its_own
+9. `stop` waits for the thread that calls it -> test_a_watcher_may_stop_itself
+"""
+
+import threading
+from dataclasses import dataclass, field
+
+import pytest
+
+from freqtrade_ext.adapters._ccxt_venue import CcxtVenue
+from freqtrade_ext.adapters._watcher import Watcher, own_connection
+from freqtrade_ext.errors import StoreError, VenueError
+from freqtrade_ext.execution import RequestBudget
+from freqtrade_ext.sandbox import Effect
+
+from .execution_doubles import BTC, ETH, ManualClock, fresh, intent, serve, wait_for
+
+served = pytest.fixture(serve, scope="module")
+bench = pytest.fixture(fresh)
+
+
+@dataclass
+class Account:
+    """A venue that counts questions and fails when told."""
+
+    failing: bool = False
+    asked: list = field(default_factory=list)
+
+    def positions(self):
+        self.asked.append("positions")
+        if self.failing:
+            raise VenueError("timed out")
+        return {}
+
+    def open_orders(self, market=None):
+        self.asked.append(market)
+        return ()
+
+
+class Stage:
+    def __init__(self, weight=2_400, every_seconds=0.001):
+        self.account, self.clock, self.beats = Account(), ManualClock(), 0
+        self.markets = frozenset({BTC})
+        self.watcher = Watcher(
+            self.account, RequestBudget(weight), lambda: self.markets, self.beat, self.clock,
+            every_seconds,
+        )  # fmt: skip
+
+    def beat(self):
+        self.beats += 1
+
+    def look(self, seconds=5.0):
+        self.clock.sleep(seconds)
+        self.watcher.look()
+        return self.watcher.take()
+
+
+@pytest.fixture
+def stage():
+    stage = Stage()
+    yield stage
+    stage.watcher.stop()
+
+
+def test_a_look_is_handed_over_once(stage):
+    seen = stage.look()
+    assert seen.positions == {}
+    assert stage.watcher.take() is None
+    stage.clock.sleep(5)
+    stage.watcher.look()
+    stage.clock.sleep(5)
+    stage.watcher.look()
+    assert stage.watcher.take().taken_ms > seen.taken_ms
+    assert stage.watcher.take() is None
+
+
+@pytest.mark.parametrize("error", [VenueError("timed out"), StoreError("locked")])
+def test_a_failed_query_leaves_nothing(stage, error):
+    stage.clock.sleep(5)
+    stage.watcher.look()
+    if isinstance(error, VenueError):
+        stage.account.failing = True
+    else:
+        stage.watcher._beat = lambda: (_ for _ in ()).throw(error)
+    stage.clock.sleep(5)
+    stage.watcher.look()
+    assert stage.watcher.take() is None
+    stage.account.failing, stage.watcher._beat = False, stage.beat
+    assert stage.look() is not None
+
+
+def test_an_outage_is_said_once_a_minute(stage, caplog):
+    stage.account.failing = True
+    for _ in range(25):  # two minutes
+        stage.look()
+    assert caplog.text.count("could not look at the account: timed out") == 3
+
+
+def test_a_look_that_the_budget_does_not_allow_is_left_out():
+    stage = Stage(weight=60)
+    seen = [stage.look() is not None for _ in range(24)]  # two minutes
+    assert 0 < sum(seen) < 24
+    assert stage.beats == 24  # the lease is kept all the same
+
+
+def test_markets_with_something_going_on_are_asked_for(stage):
+    asked = [stage.look().markets for _ in range(12)]
+    assert all(markets is None or BTC in markets for markets in asked)
+    stage.markets = frozenset({BTC, ETH})
+    markets = stage.look().markets
+    assert markets is None or {BTC, ETH} <= markets
+
+
+def test_the_thread_outlives_errors_and_ends_when_told(stage):
+    stage.account.failing = True
+    stage.watcher.start()
+    wait_for(lambda: stage.beats >= 3)
+    stage.account.failing = False
+    stage.clock.sleep(60)
+    wait_for(lambda: stage.watcher.take())
+    stage.watcher.stop()
+    assert not stage.watcher._thread.is_alive()
+    beats = stage.beats
+    assert [t.name for t in threading.enumerate() if t.name == "ext-watcher"] == []
+    assert stage.beats == beats
+
+
+def test_a_watcher_may_stop_itself(stage):
+    stage.watcher._beat = stage.watcher.stop
+    stage.watcher.start()
+    stage.watcher._thread.join(10)
+    assert not stage.watcher._thread.is_alive()
+
+
+def test_stopping_what_was_never_started_is_harmless(stage):
+    stage.watcher.stop()
+
+
+# On a real connection
+
+
+def test_the_connection_is_its_own(bench):
+    own = own_connection(bench.api)
+    try:
+        own.options["marker"] = True
+        own.options["fetchMarkets"]["marker"] = True
+        assert "marker" not in bench.api.options
+        assert "marker" not in bench.api.options["fetchMarkets"]
+        assert own.session is not bench.api.session
+        assert own.markets is bench.api.markets
+        assert own.apiKey == bench.api.apiKey
+        used = []
+        own.session.hooks["response"].append(lambda response, *_, **__: used.append(response.url))
+        CcxtVenue(bench.exchange, own).positions()
+        assert used  # and not over the bot's session
+    finally:
+        own.session.close()
+
+
+def test_a_look_over_its_own_connection(bench):
+    own = own_connection(bench.api)
+    watcher = Watcher(
+        CcxtVenue(bench.exchange, own), RequestBudget(2_400), lambda: frozenset({BTC}),
+        lambda: None, ManualClock(), 5.0,
+    )  # fmt: skip
+    try:
+        bench.venue().submit([intent(BTC, "0.1"), intent(ETH, "-0.2")])
+        watcher.look()
+        assert set(watcher.take().positions) == {BTC, ETH}
+        watcher._clock.sleep(60)
+        bench.fault("GET /fapi/v3/positionRisk", Effect.GARBLED)
+        watcher.look()
+        assert watcher.take() is None
+    finally:
+        own.session.close()
