@@ -6,7 +6,8 @@ as it would have done had it known the order from the beginning.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,8 +15,10 @@ from typing import Any
 
 from freqtrade.persistence import Order, Trade
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from freqtrade_ext.adapters._tags import EntryTag
+from freqtrade_ext.errors import StoreError
 from freqtrade_ext.execution import (
     AccountBooks,
     BookedOrderRef,
@@ -67,7 +70,8 @@ class FreqtradeBooks:
 
     def read(self) -> AccountBooks:
         """Read every open trade."""
-        trades = tuple(self._booked(trade) for trade in Trade.get_open_trades())
+        with _database():
+            trades = tuple(self._booked(trade) for trade in Trade.get_open_trades())
         markets = self._markets() | {trade.market for trade in trades}
         return AccountBooks(trades=trades, markets=frozenset(markets))
 
@@ -98,12 +102,17 @@ class FreqtradeBooks:
     def has_order(self, market: str, venue_order_id: str) -> bool:
         """Whether any trade, open or closed, shows this order."""
         wanted = (Order.order_id == str(venue_order_id)) & (Order.ft_pair == market)
-        return Order.session.execute(select(Order.id).where(wanted)).first() is not None
+        with _database():
+            return Order.session.execute(select(Order.id).where(wanted)).first() is not None
 
     def adopt(self, report: OrderReport, intent: Intent | None) -> bool:
         """Enter an order; False where no trade can take it and no intent says what it is."""
         if self.has_order(report.market, report.venue_order_id):
             return True
+        with _database():
+            return self._adopt(report, intent)
+
+    def _adopt(self, report: OrderReport, intent: Intent | None) -> bool:
         trade = self._trade_for(report, intent)
         if trade is None:
             if intent is None or intent.reduce_only or intent.purpose is IntentPurpose.REPAIR:
@@ -177,8 +186,9 @@ class FreqtradeBooks:
             "type": report.kind.value,
             "side": report.side.value,
             "amount": float(report.quantity),
-            "filled": 0.0,
-            "remaining": float(report.quantity),
+            # What is known already: the desk has heard of it, and books must not take it back.
+            "filled": float(report.filled_quantity),
+            "remaining": float(report.quantity - report.filled_quantity),
             "price": float(report.average_price) if report.average_price else None,
             "timestamp": report.time_ms or None,
             "stopPrice": float(intent.price) if intent and intent.price else None,
@@ -192,6 +202,10 @@ class FreqtradeBooks:
 
     def write_off(self, trade: BookedTrade, quantity: Decimal, price: Decimal, text: str) -> bool:
         """Book an exit at `price` for which no order can be found."""
+        with _database():
+            return self._write_off(trade, quantity, price, text)
+
+    def _write_off(self, trade: BookedTrade, quantity: Decimal, price: Decimal, text: str) -> bool:
         open_trades = Trade.get_trades_proxy(pair=trade.market, is_open=True)
         booked = next((each for each in open_trades if each.id == trade.trade_id), None)
         if booked is None:
@@ -234,6 +248,16 @@ class FreqtradeBooks:
             for intent in self._guard.open_questions(market)
             if intent.purpose is IntentPurpose.REPAIR
         ]
+
+
+@contextmanager
+def _database() -> Iterator[None]:
+    """Undo what the database does not take, and make it a `StoreError`: the session lives on."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        Trade.rollback()
+        raise StoreError(f"the bot's database did not take it: {error}") from error
 
 
 def _last_price(exchange: Any, market: str) -> float:

@@ -285,16 +285,10 @@ def judge(
     ----------
     events : sequence of Event
         The exchange's journal.
-    spreads : sequence of SpreadLegs
-        What belongs together, with the hedge ratios of the book.
     since_ms, until_ms : int
         Begin and end of the run.
-    last : sequence of Difference
-        Where exchange and books differ at the end.
-    alone : sequence of str
-        Symbols held at the end without their other leg.
-    known_orders : collection of str
-        Venue ids that the bot's database shows at the end.
+    last, alone : sequence
+        At the end: where exchange and books differ, and symbols held without their other leg.
     unknown_ms : int
         Longest time in a row in which the exchange was seen to have what the books did not know.
     """

@@ -41,7 +41,7 @@ _LEFT_OUT: Final = (
 # The lab's spreads come and go within minutes; what they are judged by must allow that.
 _SPREADS_OF_THE_LAB: Final = {
     "book": "pairs_config.json",
-    "fit_window": 300,
+    "fit_window": 400,
     "refit_every_hours": 1.0,
     "min_half_life": 0.2,
     # One at a time: the second order of an entry is then the second leg of the same spread.

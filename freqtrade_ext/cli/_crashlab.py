@@ -19,6 +19,7 @@ from rich.console import Console
 
 from freqtrade_ext.cli._crash_faults import SCENARIOS, Scenario, chosen
 from freqtrade_ext.cli._crash_report import (
+    FaultRow,
     as_json,
     failures,
     fault_rows,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["crashlab", "describe", "in_rounds"]
 
-Run = tuple[int, Scenario, int]
+Run = tuple[Scenario, int]
 
 
 @click.command()
@@ -82,40 +83,29 @@ def crashlab(
     scenarios = chosen(faults)
     console = Console(soft_wrap=True)
     if listing:
-        for scenario in SCENARIOS:
-            console.print(f"{scenario.fault_class:2}  {scenario.name:28} {scenario.sentence}")
+        _show_list(console)
         return
     folder = Path(tempfile.mkdtemp(prefix="crashlab-"))
+    waits = Patience(rest=patience, end=min(patience, 60.0))
     try:
-        lab = _Lab(
-            folder,
-            configs,
-            console,
-            seed,
-            guard,
-            Patience(rest=patience, end=min(patience, 60.0)),
-            json_file,
-        )
-        results = lab.play(in_rounds(scenarios, runs), jobs)
+        lab = _Lab(folder, configs, console, seed, guard, waits, json_file)
+        lab.play(in_rounds(scenarios, runs), jobs)
     finally:
         if keep:
             console.print(f"logs, journals and databases: {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
-    rows = fault_rows(scenarios, results)
-    Console(width=max(console.width, 132)).print(
-        result_table(rows, title=f"Crash lab: {lab.user.strategy}, order guard {lab.guarded}")
-    )
-    lab.save(results)
-    for line in failures(rows):
-        console.print(f"[red]{line}[/red]")
-    sys.exit(1 if failures(rows) else 0)
+    sys.exit(1 if lab.report() else 0)
+
+
+def _show_list(console: Console) -> None:
+    for scenario in SCENARIOS:
+        console.print(f"{scenario.fault_class:2}  {scenario.name:28} {scenario.sentence}")
 
 
 def in_rounds(scenarios: Sequence[Scenario], runs: int) -> list[Run]:
     """Number the runs; every scenario comes once before any comes again."""
-    numbered = ((scenario, run) for run in range(1, runs + 1) for scenario in scenarios)
-    return [(index, scenario, run) for index, (scenario, run) in enumerate(numbered)]
+    return [(scenario, run) for run in range(1, runs + 1) for scenario in scenarios]
 
 
 @dataclass(slots=True)
@@ -149,15 +139,30 @@ class _Lab:
             seconds = time.monotonic() - self._begin
             self.console.print(f"[dim]{seconds:5.0f} s[/dim]  {text}")
 
-    def save(self, results: Sequence[RunResult]) -> None:
+    def _rows(self) -> list[FaultRow]:
+        return fault_rows(SCENARIOS, self._played)
+
+    def _save(self) -> None:
         """Write what there is so far, so that an interrupted session is not lost."""
         if self.json_file is not None:
-            rows = fault_rows(SCENARIOS, results)
-            document = as_json(rows, results, seed=self.seed, guard=self.guarded)
-            write_json(self.json_file, document)
+            ordered = sorted(self._played, key=lambda one: (one.run, one.scenario))
+            write_json(
+                self.json_file,
+                as_json(self._rows(), ordered, seed=self.seed, guard=self.guarded),
+            )
 
-    def play(self, runs: Sequence[Run], jobs: int) -> list[RunResult]:
-        """Play all runs on as many stages as asked for; results in the order of the runs."""
+    def report(self) -> list[str]:
+        """Print the table and what is wrong, which is returned."""
+        title = f"Crash lab: {self.user.strategy}, order guard {self.guarded}"
+        wide = Console(width=max(self.console.width, 132))
+        wide.print(result_table(self._rows(), title=title))
+        found = failures(self._rows())
+        for line in found:
+            self.console.print(f"[red]{line}[/red]")
+        return found
+
+    def play(self, runs: Sequence[Run], jobs: int) -> None:
+        """Play all runs on as many stages as asked for."""
         waiting: SimpleQueue[Run] = SimpleQueue()
         for run in runs:
             waiting.put(run)
@@ -168,8 +173,8 @@ class _Lab:
         stages = min(jobs, len(runs))
         with ThreadPoolExecutor(stages) as pool, self._interruptible():
             played = [pool.submit(self._work, number, waiting) for number in range(stages)]
-            found = [item for one in played for item in one.result()]
-        return [result for _, result in sorted(found, key=lambda item: item[0])]
+            for one in played:
+                one.result()
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -185,12 +190,11 @@ class _Lab:
             self.stopping.set()
             signal.signal(signal.SIGTERM, before)
 
-    def _work(self, number: int, waiting: "SimpleQueue[Run]") -> list[tuple[int, RunResult]]:
+    def _work(self, number: int, waiting: "SimpleQueue[Run]") -> None:
         """Play runs on one stage until none is left."""
         stage = CrashStage(
             self.folder / f"stage{number + 1}", self.user, seed=self.seed, guard=self.guard
         )
-        results: list[tuple[int, RunResult]] = []
         with stage:
             stage.download()
             with self._printing:  # Freqtrade's loader sets the logging of the whole process
@@ -200,20 +204,18 @@ class _Lab:
             try:
                 _first_start(session)
                 while not self.stopping.is_set() and (run := _next(waiting)) is not None:
-                    results.append((run[0], self._one(session, run)))
+                    self._one(session, run)
             finally:
                 session.bot.kill()
-        return results
 
-    def _one(self, session: Session, run: Run) -> RunResult:
-        _, scenario, number = run
+    def _one(self, session: Session, run: Run) -> None:
+        scenario, number = run
         result = play(session, scenario, seed=self.seed, run=number, patience=self.patience)
         colour = "green" if result.passed else "red"
         self.say(f"[{colour}]{scenario.name}[/{colour}] #{number}: {describe(result)}")
         with self._printing:
             self._played.append(result)
-            self.save(self._played)
-        return result
+            self._save()
 
 
 def _next(waiting: "SimpleQueue[Run]") -> Run | None:

@@ -11,6 +11,7 @@ from freqtrade_ext.execution._snapshot import AccountSnapshot
 __all__ = ["GRACE_MS", "STOP_GRACE_MS", "InFlight", "in_flight", "is_own_stop_fill"]
 
 GRACE_MS = 3_000  # positions lag behind fills, and the books behind both
+REPORT_GRACE_MS = 30_000  # fills show in positions before they show in orders
 STOP_GRACE_MS = 30_000  # time for the bot to notice that its stop on the exchange has filled
 
 
@@ -57,7 +58,13 @@ def in_flight(
     for trade in books.trades:
         reasons.extend(_of_trade(trade, snapshot, grace_ms))
         for order in recent_orders.get(trade.market, ()):
-            if is_own_stop_fill(order, trade, by_id) and now_ms < order.time_ms + STOP_GRACE_MS:
+            if not is_own_stop_fill(order, trade, by_id):
+                continue
+            if not order.status.is_final:
+                # The bot counts it with its stop when it has ended: adopted, it would count twice.
+                text = f"our stop {order.venue_order_id} is filling"
+                reasons.append(InFlight(trade.market, text))
+            elif now_ms < order.time_ms + STOP_GRACE_MS:
                 text = f"our stop {order.venue_order_id} has filled and is about to be booked"
                 reasons.append(InFlight(trade.market, text, order.time_ms + STOP_GRACE_MS))
     found: dict[str, InFlight] = {}
@@ -91,8 +98,9 @@ def _of_trade(trade: BookedTrade, snapshot: AccountSnapshot, grace_ms: int) -> I
             continue
         seen = snapshot.order(ref.venue_order_id, trade.market)
         # An order that rests untouched explains nothing, or a take-profit order would hide a
-        # liquidation for days.
-        if seen is None or seen.filled_quantity > 0:
+        # liquidation for days; a young one may have filled without its report saying so yet.
+        is_young = seen is not None and snapshot.taken_ms < seen.time_ms + REPORT_GRACE_MS
+        if seen is None or seen.filled_quantity > 0 or is_young:
             text = f"order {ref.venue_order_id} of trade {trade.trade_id} may be filling"
             yield InFlight(trade.market, text)
 

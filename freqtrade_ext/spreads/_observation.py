@@ -125,10 +125,8 @@ def _observe_order(
             names={**record.names, key: name},
             sent=_without(record.sent, name),
         )
-    known = record.filled.get(key, Decimal(0))
-    new = order.filled - known
-    # Books may lag behind what the exchange's answer has told before.
-    if abs(order.filled) > abs(known):
+    new = order.filled - record.filled.get(key, Decimal(0))
+    if new:
         events.append(_fill(record, leg, order, name, new, now_ms))
         record = replace(record, filled={**record.filled, key: order.filled})
     if not order.is_open:

@@ -155,11 +155,6 @@ class SpreadSpec(BaseModel):
         """Leg A and leg B."""
         return self.leg_a, self.leg_b
 
-    @property
-    def holding_limit(self) -> int:
-        """Longest time in the position, in candles: `max_holding` or three half-lives."""
-        return self.max_holding or math.ceil(3 * self.half_life)
-
 
 def settlement(market: str) -> str:
     """

@@ -32,6 +32,7 @@ __all__ = ["Outcome", "fault_of", "run_episode"]
 _LOOP_MS = 2_000
 _PATIENCE_MS = 420_000  # a fair exchange brings every spread to rest within this time
 _QUIET_LOOPS = 3
+_NOTICED_MS = 20_000  # the watcher looks every five seconds, and twice before it acts
 _RESTARTS = 40
 
 
@@ -226,6 +227,7 @@ class _Episode:
 
     def _come_to_rest(self, *, must_be_flat: bool) -> None:
         limit_ms = self.world.now + _PATIENCE_MS
+        earliest_ms = self.world.now + _NOTICED_MS
         quiet = 0
 
         def is_over() -> bool:
@@ -234,7 +236,7 @@ class _Episode:
                 return True
             at_rest = self.process is not None and self._is_done(must_be_flat=must_be_flat)
             quiet = quiet + 1 if at_rest else 0
-            return quiet > _QUIET_LOOPS
+            return quiet > _QUIET_LOOPS and self.world.now >= earliest_ms
 
         self._run_until(is_over)
         if self.process is None:

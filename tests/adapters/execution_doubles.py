@@ -4,17 +4,23 @@ Prices stand still until a test moves them; the clock is the machine's, because 
 """
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+from freqtrade.configuration import Configuration
 from freqtrade.enums import CandleType, MarginMode, RunMode, TradingMode
 from freqtrade.exchange import Exchange
+from freqtrade.freqtradebot import FreqtradeBot
+from freqtrade.persistence import Trade
+from freqtrade.persistence.custom_data import _CustomData
 from freqtrade.resolvers import ExchangeResolver
 
-from freqtrade_ext.adapters._ccxt_venue import CcxtVenue
+from freqtrade_ext.adapters._ccxt_venue import CcxtVenue, OrderCall
 from freqtrade_ext.execution import (
     GuardPolicy,
     Intent,
@@ -171,6 +177,74 @@ class Bench:
         seen += [request.endpoint for request in self.server.requests_since(mark)]
 
 
+GUARDED = """
+from freqtrade_ext.adapters.strategies import GuardedStrategy
+
+
+class Guarded(GuardedStrategy):
+    timeframe = "1h"
+    can_short = True
+    stoploss = -0.5
+    minimal_roi = {}
+    startup_candle_count = 1
+
+    def populate_indicators(self, dataframe, metadata):
+        return dataframe
+
+    populate_entry_trend = populate_exit_trend = populate_indicators
+"""
+
+
+def write_config(bench: Bench, folder: Path, *, strategy: str = GUARDED, **changes: Any) -> Path:
+    """Write a live configuration with a strategy named Guarded; return its path."""
+    (folder / "strategies").mkdir(exist_ok=True)
+    (folder / "strategies" / "Guarded.py").write_text(strategy)
+    price = {"price_side": "other", "use_order_book": True, "order_book_top": 1}
+    document: dict[str, Any] = {
+        "user_data_dir": str(folder),
+        "db_url": f"sqlite:///{folder / 'trades.sqlite'}",
+        "dry_run": False,
+        "timeframe": "1h",
+        "max_open_trades": 4,
+        "stake_currency": "USDT",
+        "stake_amount": 10,
+        "trading_mode": "futures",
+        "margin_mode": "isolated",
+        "entry_pricing": price,
+        "exit_pricing": price,
+        "order_types": {"entry": "market", "exit": "market", "stoploss": "market",
+                        "stoploss_on_exchange": False},
+        "exchange": bench.section(),
+        "pairlists": [{"method": "StaticPairList"}],
+        "strategy": "Guarded",
+        "initial_state": "running",
+    }
+    path = folder / "config.json"
+    path.write_text(json.dumps(document | changes))
+    return path
+
+
+@contextmanager
+def running_bot(bench: Bench, folder: Path, **changes: Any) -> Iterator[FreqtradeBot]:
+    """Build a real bot of Freqtrade's in live mode; its loop is the test's to run."""
+    path = write_config(bench, folder, **changes)
+    config = Configuration({"config": [str(path)]}, RunMode.LIVE).get_config()
+    bot = FreqtradeBot(config)
+    bot.exchange._api.enableRateLimit = False
+    try:
+        yield bot
+    finally:
+        bot.cleanup()
+        close_database()
+
+
+def close_database() -> None:
+    """Give Freqtrade's sessions and their file back."""
+    for sessions in (Trade.session, _CustomData.session):
+        sessions.remove()
+    Trade.session.get_bind().dispose()
+
+
 def connect(section: dict[str, Any]) -> Exchange:
     """Open Freqtrade's exchange object in live mode."""
     config: dict[str, Any] = {
@@ -206,8 +280,53 @@ def fresh(served: Bench) -> Iterator[Bench]:
     served.server.faults.assert_exhausted()
 
 
+def stop_call(meant: Intent) -> OrderCall:
+    """Say how Freqtrade sends a stop."""
+    params = {"stopPrice": float(meant.price or 0), "reduceOnly": True}
+    return OrderCall("stop_market", float(meant.quantity), None, params)
+
+
 def wait_for(condition: Callable[[], object]) -> object:
     """Poll until something holds."""
     from tests.sandbox.doubles import eventually
 
     return eventually(condition)
+
+
+LIVE = GUARDED.replace(
+    "class Guarded(",
+    "from freqtrade_ext.settings import load_settings\n"
+    "from tests.adapters.execution_doubles import FreeOwner\n\n\nclass Guarded(",
+) + """
+    def bot_start(self, **kwargs):
+        settings = load_settings(self.config.get("ext")).execution
+        self.owner = FreeOwner(self.guarded_markets)
+        self.start_execution(settings, self.owner)
+
+    def bot_loop_start(self, current_time, **kwargs):
+        with self.fresh_books():
+            self.loop_execution()
+"""
+
+
+class FreeOwner:
+    """Claims nothing: every order is one that a person, or Freqtrade, has forced."""
+
+    def __init__(self, markets: Callable[[], frozenset[str]]) -> None:
+        self.markets = markets
+        self.at_rest = True
+
+    def claim(self, asked: Any) -> tuple[()]:
+        return ()
+
+    def react(self, outcomes: Any) -> tuple[()]:
+        return ()
+
+    def held(self, market: str) -> Decimal:
+        return D(0)
+
+    def said_of(self, market: str, *, reduce_only: bool) -> str:
+        return "manual" if reduce_only else ""
+
+    def is_at_rest(self) -> bool:
+        return self.at_rest

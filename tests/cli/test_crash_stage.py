@@ -200,7 +200,7 @@ def test_our_section_keeps_what_the_lab_need_not_change() -> None:
     assert section["execution"] == {"patience_seconds": 7.0}
     assert section["spreads"]["leg_timeout_seconds"] == 12.0
     assert section["spreads"]["sizing"] == {"leverage": 3.0}
-    assert section["spreads"]["fit_window"] == 300
+    assert section["spreads"]["fit_window"] == 400
     assert section["spreads"]["max_open_spreads"] == 1
 
 

@@ -54,11 +54,6 @@ def test_row_is_frozen():
         SpreadSpec(**ROW).hedge_ratio = 2.0  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(("max_holding", "expected"), [(None, 38), (10, 10)])
-def test_holding_limit_is_three_half_lives_unless_given(max_holding, expected):
-    assert SpreadSpec(**(ROW | {"max_holding": max_holding})).holding_limit == expected
-
-
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [

@@ -1,0 +1,347 @@
+"""A real bot of Freqtrade's, live on a served exchange: start, loop, end, and the next start.
+
+Bugs planted by hand, each caught by the test named:
+
+1. the lease is not taken -> test_a_second_bot_is_refused_and_the_first_goes_on
+2. the lease is not given back -> test_after_its_end_nothing_is_left_and_the_next_bot_starts
+3. the gate is not removed -> test_after_its_end_nothing_is_left_and_the_next_bot_starts
+4. the watcher is not stopped -> test_after_its_end_nothing_is_left_and_the_next_bot_starts
+5. the signals are kept -> test_after_its_end_nothing_is_left_and_the_next_bot_starts
+6. a failed start keeps the lease -> test_a_bot_that_cannot_ask_the_exchange_does_not_start
+7. a lost lease does not stop the bot -> test_a_bot_whose_account_was_taken_stops
+8. `fresh_books` does not lock -> test_the_books_are_held_and_fresh
+9. `fresh_books` does not read anew -> test_the_books_are_held_and_fresh
+10. the loop does not catch up -> test_an_order_without_a_trade_is_in_the_books_one_loop_later
+11. the loop does not use what was seen -> test_what_a_person_added_is_closed_after_two_looks
+12. an unbooked order is at rest -> test_at_rest_is_nothing_in_flight_and_every_position_whole
+13. a confirmed order is settled before it is booked -> test_an_order_is_settled_when_it_is_booked
+14. orders of nobody have a name for spreads -> test_only_orders_of_spreads_have_names
+15. the off setting is silent -> test_a_guard_that_is_off_says_so (test_guarded_strategy)
+"""
+
+import logging
+import signal
+import threading
+from dataclasses import replace
+
+import pytest
+from freqtrade.enums import State
+from freqtrade.exceptions import OperationalException
+from freqtrade.persistence import Trade
+from sqlalchemy import create_engine, update
+
+from freqtrade_ext.adapters._account import SystemClock
+from freqtrade_ext.adapters._live_execution import bot_of
+from freqtrade_ext.adapters.execution_store import InboxTable, IntentTable, LeaseTable
+from freqtrade_ext.errors import VenueError
+from freqtrade_ext.execution import IntentState, RecoveryStatus
+from freqtrade_ext.sandbox import Effect, wall_clock
+from freqtrade_ext.sandbox.engine import CloseExternally
+
+from .execution_doubles import BTC, ETH, IDS, LIVE, ORDER, D, fresh, intent, running_bot, serve
+
+served = pytest.fixture(serve, scope="module")
+bench = pytest.fixture(fresh)
+EXT = {"execution": {"patience_seconds": 1, "settling_seconds": 5}}
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path, monkeypatch):
+    """Locks of other bots, and of other tests, lie elsewhere."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for name in (signal.SIGTERM, signal.SIGINT):
+        kept = signal.getsignal(name)
+        monkeypatch.setattr("builtins._kept", kept, raising=False)
+    yield
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """The machine's time, and what a test adds to it; nobody really waits."""
+
+    class Shift:
+        ms = 0
+
+    def sleep(self, seconds):
+        Shift.ms += round(seconds * 1000)
+
+    monkeypatch.setattr(SystemClock, "now_ms", lambda self: wall_clock() + Shift.ms)
+    monkeypatch.setattr(SystemClock, "sleep", sleep)
+    return Shift
+
+
+class Stage:
+    def __init__(self, bench, bot):
+        self.bench, self.bot = bench, bot
+        self.live = bot.strategy._execution
+        self.live._watcher.stop()  # the test looks when it wants to
+
+    def order(self, market=BTC, side="buy", amount=0.1, **more):
+        return self.bot.exchange.create_order(
+            pair=market, ordertype="market", side=side, amount=amount, rate=100.0, leverage=2.0,
+            **more,
+        )  # fmt: skip
+
+    def loop(self):
+        self.bot.strategy.bot_loop_start(None)
+
+    def book(self):
+        self.bot.startup_update_open_orders()
+
+    def look(self):
+        self.live._watcher.look()
+
+    @property
+    def intents(self):
+        return IntentTable(Trade.session.get_bind()).since(0)
+
+    @property
+    def trades(self):
+        return list(Trade.get_trades_proxy(is_open=True))
+
+    @property
+    def lease(self):
+        table = LeaseTable(Trade.session.get_bind())
+        return table.read(self.live._account.lease._account)
+
+
+def live_bot(bench, folder, **changes):
+    return running_bot(bench, folder, strategy=LIVE, **({"ext": EXT} | changes))
+
+
+@pytest.fixture
+def stage(bench, tmp_path):
+    with live_bot(bench, tmp_path) as bot:
+        yield Stage(bench, bot)
+
+
+def test_a_bot_starts_guarded(bench, tmp_path, caplog):
+    with caplog.at_level(logging.INFO), live_bot(bench, tmp_path) as bot:
+        names = {thread.name for thread in threading.enumerate()}
+        assert "ext-watcher" in names
+        stage = Stage(bench, bot)
+        assert bot_of(bot.strategy) is bot
+        assert stage.lease is not None
+        assert "recovery SUCCESS" in caplog.text
+        assert "order guard is on" in caplog.text
+        assert (tmp_path / "logs" / "recovery_report.json").exists()
+        order = stage.order()
+        assert [one.venue_order_id for one in stage.intents] == [order["id"]]
+        assert bench.server.credentials.secret not in caplog.text
+
+
+def test_an_order_without_a_trade_is_in_the_books_one_loop_later(stage):
+    """Freqtrade failed between the answer and its commit."""
+    order = stage.order(amount=0.3)
+    assert stage.trades == []
+    stage.loop()
+    (trade,) = stage.trades
+    assert [each.order_id for each in trade.orders] == [order["id"]]
+    stage.book()
+    assert trade.amount == 0.3
+    stage.loop()
+    assert stage.intents[0].is_booked
+    assert len(stage.trades) == 1
+
+
+def test_an_order_is_settled_when_it_is_booked(stage):
+    stage.order()
+    name = stage.intents[0].client_order_id
+    assert stage.live.is_unsettled(name)
+    assert stage.live.unsettled_markets() == {BTC}
+    stage.loop()
+    assert not stage.live.is_unsettled(name)
+    assert stage.live.unsettled_markets() == frozenset()
+    assert not stage.live.is_unsettled("x-unknown")
+
+
+def test_at_rest_is_nothing_in_flight_and_every_position_whole(stage):
+    assert stage.live.is_at_rest()
+    stage.order()
+    assert not stage.live.is_at_rest()
+    stage.loop()
+    assert stage.live.is_at_rest()
+    stage.bot.strategy.owner.at_rest = False
+    assert not stage.live.is_at_rest()
+
+
+def test_a_lost_order_is_an_open_question_until_it_is_found(stage):
+    stage.bench.fault(ORDER, Effect.LOSE_RESPONSE)
+    stage.bench.fault("GET /fapi/v1/order", Effect.DROP_REQUEST, times=30)
+    with pytest.raises(Exception, match="Could not place buy order"):
+        stage.order()
+    assert stage.intents[0].state is IntentState.UNKNOWN
+    assert stage.live.is_unsettled(stage.intents[0].client_order_id)
+    stage.bench.server.faults = type(stage.bench.server.faults)()
+    stage.live._account.clock.sleep(5)
+    stage.loop()
+    assert stage.intents[0].state is IntentState.CONFIRMED
+    stage.book()
+    assert stage.trades[0].amount == 0.1
+
+
+def test_only_orders_of_spreads_have_names(stage):
+    order = stage.order()
+    store = IntentTable(Trade.session.get_bind())
+    assert stage.live.name_of(BTC, order["id"]) is None
+    saved = stage.intents[0]
+    store.save(replace(saved, owner="ETH-BTC"))
+    assert stage.live.name_of(BTC, order["id"]) == saved.client_order_id
+    assert stage.live.name_of(ETH, order["id"]) is None
+
+
+def booked_trade(stage):
+    stage.order(amount=0.2)
+    stage.loop()
+    stage.book()
+    stage.loop()
+    stage.live._account.clock.sleep(60)
+
+
+def test_what_a_person_added_is_closed_after_two_looks(stage):
+    booked_trade(stage)
+    stage.bench.add(BTC)
+    for held in (D("0.4"), D("0.2")):
+        stage.look()
+        stage.loop()
+        assert stage.bench.held(BTC) == held
+        stage.live._account.clock.sleep(5)
+    for _ in range(3):  # and the next passes find nothing
+        stage.look()
+        stage.loop()
+        stage.live._account.clock.sleep(5)
+    assert stage.bench.held(BTC) == D("0.2")
+    assert InboxTable(Trade.session.get_bind()).open_items() == []
+
+
+def test_what_a_person_closed_is_closed_in_the_books(stage):
+    booked_trade(stage)
+    (trade,) = stage.trades
+    stage.bench.do(CloseExternally(IDS[BTC]))
+    for _ in range(2):
+        stage.look()
+        stage.loop()
+        stage.live._account.clock.sleep(5)
+    stage.book()
+    assert not trade.is_open
+    assert trade.exit_reason == "closed_on_exchange"
+
+
+def test_an_outage_repairs_nothing(stage):
+    booked_trade(stage)
+    stage.bench.fault("GET /fapi/v3/positionRisk", Effect.GARBLED, times=3)
+    for _ in range(3):
+        stage.look()
+        stage.loop()
+        stage.live._account.clock.sleep(60)
+    assert stage.trades[0].is_open
+    assert stage.bench.held(BTC) == D("0.2")
+
+
+def test_the_books_are_held_and_fresh(stage):
+    booked_trade(stage)
+    (trade,) = stage.trades
+    assert not stage.bot._exit_lock.locked()
+    other = create_engine(stage.bot.config["db_url"])
+    with other.begin() as connection:  # REST in its own thread, with its own session
+        connection.execute(update(Trade).where(Trade.id == trade.id).values(exit_reason="seen"))
+    other.dispose()
+    assert trade.exit_reason is None
+    with stage.live.fresh_books():
+        assert stage.bot._exit_lock.locked()
+        assert trade.exit_reason == "seen"
+    assert not stage.bot._exit_lock.locked()
+
+
+def test_a_bot_whose_account_was_taken_stops(stage, caplog):
+    stage.bot.state = State.RUNNING
+    table = LeaseTable(Trade.session.get_bind())
+    assert table.take(stage.lease, replace(stage.lease, instance_id="another"))
+    stage.loop()
+    stage.live._account.clock.sleep(5)
+    stage.look()
+    assert "another bot has taken this account" in caplog.text
+    with pytest.raises(VenueError, match="traded by another bot"):
+        stage.loop()
+    assert stage.bot.state is State.STOPPED
+
+
+def test_a_signal_between_loops_ends_a_bot_at_rest(stage):
+    stage.bot.state = State.RUNNING
+    stage.live.stop.is_asked = True
+    stage.order()
+    stage.live.stop.check()
+    stage.loop()  # books the order that was in flight
+    with pytest.raises(KeyboardInterrupt):
+        stage.loop()
+    assert not stage.bot._exit_lock.locked()
+
+
+# The end, and the next start
+
+
+def test_after_its_end_nothing_is_left_and_the_next_bot_starts(bench, tmp_path):
+    """As on /reload_config: another bot object in the same process."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for turn in range(2):
+        with live_bot(bench, tmp_path) as bot:
+            live, api = bot.strategy._execution, bot.exchange._api
+            assert signal.getsignal(signal.SIGTERM) != before[signal.SIGTERM]
+            assert "create_order" in vars(api)
+            stage = Stage(bench, bot)
+            stage.order(amount=0.1)
+            if turn:
+                stage.loop()
+            bot.cleanup()
+            assert bot.strategy._execution is None
+            assert "create_order" not in vars(api)
+            assert stage_lease(live) is None
+            assert {number: signal.getsignal(number) for number in before} == before
+            assert "ext-watcher" not in {thread.name for thread in threading.enumerate()}
+            bot.cleanup()  # again, as Freqtrade may do it
+            trades = Trade.get_open_trades()
+            # The order of the first bot, which never booked it, is adopted at the second's start.
+            assert len(trades) == turn
+
+
+def stage_lease(live):
+    return LeaseTable(Trade.session.get_bind()).read(live._account.lease._account)
+
+
+def test_a_second_bot_is_refused_and_the_first_goes_on(stage, tmp_path_factory):
+    with (
+        pytest.raises(OperationalException, match="another bot trades this account"),
+        live_bot(stage.bench, tmp_path_factory.mktemp("other")),
+    ):
+        pytest.fail("it started")
+    assert stage.live._account.lease.is_held
+    assert stage.order()["filled"] == 0.1
+
+
+def test_a_bot_that_cannot_ask_the_exchange_does_not_start(bench, tmp_path):
+    bench.fault("GET /fapi/v3/positionRisk", Effect.MAINTENANCE(600), occurrence=2)
+    with (
+        pytest.raises(OperationalException, match="recovery failed"),
+        live_bot(bench, tmp_path),
+    ):
+        pytest.fail("it started")
+    bench.reset()
+    report = (tmp_path / "logs" / "recovery_report.json").read_text()
+    assert f'"recovery_status": "{RecoveryStatus.FAILED}"' in report
+    with live_bot(bench, tmp_path) as bot:  # nothing is locked
+        assert bot.strategy._execution is not None
+
+
+def test_an_intent_of_an_earlier_process_is_resolved_at_the_start(bench, tmp_path, database):
+    """Killed between the sending and the answer."""
+    address = f"sqlite:///{tmp_path / 'trades.sqlite'}"
+    engine = create_engine(address)
+    meant = intent(BTC, "0.2", tag="ETH-BTC long B", owner="ETH-BTC", leg="B")
+    IntentTable(engine).save(meant)
+    bench.venue().submit([meant])
+    with live_bot(bench, tmp_path, db_url=address) as bot:
+        bot.startup_update_open_orders()
+        (trade,) = Trade.get_open_trades()
+        assert (trade.amount, trade.enter_tag) == (0.2, "ETH-BTC long B")
+        assert bot.strategy._execution.guard.find(meant.client_order_id).is_booked
+    engine.dispose()
