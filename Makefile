@@ -4,10 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 WORKERS ?= 2
+EPISODES ?= 100000
 # What is shown of pip's output: a sign of life for every tenth package, and its last step.
 PROGRESS = '/^Collecting/ && ++n % 10 == 0 {print "  " n " packages"; fflush()} /^Installing collected/ {print "  unpacking them"; fflush()}'
 
-.PHONY: install test lint types check-imports bench demo fuzz soak clean
+.PHONY: install test lint types check-imports bench demo fuzz soak soak-live clean
 
 install: $(READY)
 
@@ -35,8 +36,13 @@ test: lint types check-imports
 fuzz: $(READY)
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/stateful tests/stats tests/spreads -m "not rehearsal"
 
-# MINUTES=30 by default: a live session on the sandbox, judged by the exchange and a backtest.
+# First 100 000 seeded episodes in virtual time (docs/simulation.md), then the live session.
 soak: $(READY)
+	$(BIN)/python -m rehearsals.simulation --episodes $(EPISODES) --workers $(WORKERS)
+	$(MAKE) soak-live
+
+# MINUTES=30 by default: a live session on the sandbox, judged by the exchange and a backtest.
+soak-live: $(READY)
 	$(BIN)/python -m rehearsals.soak $(if $(MINUTES),--minutes $(MINUTES))
 
 bench: $(READY)

@@ -266,7 +266,10 @@ def _last_price(exchange: Any, market: str) -> float:
 
 
 def _changed_ms(order: Any) -> int:
-    moments = (order.order_date, order.order_filled_date, order.order_update_date)
+    """When an order last changed the books; Freqtrade touches an open stop in every loop."""
+    moments = [order.order_date, order.order_filled_date]
+    if not order.ft_is_open:
+        moments.append(order.order_update_date)
     return max((_ms(moment) for moment in moments if moment is not None), default=0)
 
 

@@ -12,6 +12,7 @@ from freqtrade_ext.adapters._account import Account
 from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._ccxt_venue import CcxtVenue
 from freqtrade_ext.adapters._order_gate import OrderGate, OrderOwner
+from freqtrade_ext.adapters._pass_diary import PassDiary
 from freqtrade_ext.adapters._shutdown import OrderlyStop
 from freqtrade_ext.adapters._watcher import Watcher, own_connection
 from freqtrade_ext.errors import VenueError
@@ -70,6 +71,7 @@ class LiveExecution:
         self.stop = OrderlyStop(
             self.is_at_rest, lambda: self._bot.state != State.STOPPED, settings.shutdown_seconds
         )
+        self._diary = PassDiary()
         self._lease_is_lost = False
         self._active: frozenset[str] = frozenset()
 
@@ -112,10 +114,9 @@ class LiveExecution:
     @answer_on_error(None)
     def _reconcile(self) -> None:
         snapshot = self._watcher.take()
-        if snapshot is None:
-            self._account.reconciler.catch_up()
-        else:
-            self._account.reconciler.act(snapshot)
+        reconciler = self._account.reconciler
+        done = reconciler.catch_up() if snapshot is None else reconciler.act(snapshot)
+        self._diary.write(done)
 
     def is_at_rest(self) -> bool:
         """Whether no order is in flight and every position is whole."""

@@ -9,10 +9,12 @@ from freqtrade_ext.errors import StoreError
 from freqtrade_ext.spreads import (
     ClosedSpread,
     EntryPlan,
+    LegFill,
     LegName,
     RecordStore,
     SpreadResult,
     TrackRecord,
+    naked_time,
 )
 
 __all__ = ["SpreadResults"]
@@ -70,6 +72,7 @@ def _result(spread: ClosedSpread, plan: EntryPlan, trades: dict[LegName, Any]) -
     net = sum(float(trade.close_profit_abs or 0.0) for trade in trades.values())
     funding = sum(float(trade.funding_fees or 0.0) for trade in trades.values())
     fees = sum(_fees(trade) for trade in trades.values())
+    naked = naked_time(_leg_fills(trades), plan)
     return SpreadResult(
         spread_id=spread.record.position.spread_id,
         direction=plan.direction.value,
@@ -86,6 +89,8 @@ def _result(spread: ClosedSpread, plan: EntryPlan, trades: dict[LegName, Any]) -
         net=net,
         notional=sum(_entered(trade) for trade in trades.values()),
         realised_share=_realised_share(spread, plan, trades, net + fees - funding),
+        naked_exposure=naked.exposure,
+        naked_seconds=naked.seconds,
     )
 
 
@@ -103,6 +108,24 @@ def _realised_share(
 
 def _filled_orders(trade: Any) -> list[Any]:
     return [order for order in trade.orders if order.safe_filled]
+
+
+def _leg_fills(trades: dict[LegName, Any]) -> list[LegFill]:
+    return [
+        LegFill(
+            leg=leg,
+            quantity=order.safe_filled * (1 if order.side == "buy" else -1),
+            price=order.safe_price,
+            time_ms=_filled_ms(order),
+        )
+        for leg, trade in trades.items()
+        for order in _filled_orders(trade)
+    ]
+
+
+def _filled_ms(order: Any) -> int:
+    moment = order.order_filled_utc or order.order_date_utc
+    return int(moment.timestamp() * 1000)
 
 
 def _entered(trade: Any) -> float:

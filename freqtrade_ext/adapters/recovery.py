@@ -10,7 +10,7 @@ from freqtrade.resolvers import ExchangeResolver, StrategyResolver
 
 from freqtrade_ext.adapters._account import Account
 from freqtrade_ext.adapters.strategies import GuardedStrategy
-from freqtrade_ext.errors import ConfigError, VenueError
+from freqtrade_ext.errors import ConfigError, StoreError, VenueError
 from freqtrade_ext.execution import RecoveryReport
 from freqtrade_ext.settings import load_settings
 
@@ -49,11 +49,13 @@ def recover_account(files: list[str]) -> RecoveryReport | None:
         account = Account.open(exchange, config, strategy, settings, lambda: _markets(strategy))
     except (ConfigurationError, OperationalException) as error:
         raise ConfigError(str(error)) from error
-    except ExchangeError as error:
+    except (ExchangeError, StoreError) as error:
         raise VenueError(str(error)) from error
-    account.lease.take()
     try:
+        account.lease.take()
         return account.recover()
+    except StoreError as error:
+        raise VenueError(str(error)) from error
     finally:
         account.lease.release()
         Trade.session.remove()

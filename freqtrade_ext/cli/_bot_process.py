@@ -164,6 +164,11 @@ class BotProcess:
             self._process.wait()
 
     @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return self._process.pid if self._process is not None and self.is_alive else None
+
+    @property
     def is_alive(self) -> bool:
         """Whether the process runs."""
         return self._process is not None and self._process.poll() is None

@@ -55,6 +55,8 @@ class ExchangeView:
         Orders that work or wait for their price: venue id to symbol.
     working : int
         How many of them are ordinary orders.
+    foreign : int
+        Orders of another hand; they are none of the bot's business.
     """
 
     held: Mapping[str, float] = field(default_factory=dict)
@@ -62,6 +64,7 @@ class ExchangeView:
     prices: Mapping[str, float] = field(default_factory=dict)
     orders: Mapping[str, str] = field(default_factory=dict)
     working: int = 0
+    foreign: int = 0
 
 
 @dataclass(frozen=True, slots=True)

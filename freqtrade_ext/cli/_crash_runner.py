@@ -78,7 +78,7 @@ def play(
         seconds=(session.now_ms() - session.begin_ms) / 1_000,
         notes=tuple(session.notes),
     )
-    if not (session.look().is_flat and session.bot.is_alive):
+    if not (session.look().is_pristine and session.bot.is_alive):
         session.clean_up()
     return result
 

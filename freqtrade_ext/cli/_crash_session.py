@@ -67,8 +67,13 @@ class Sample:
         return any(one.is_orphan for one in self.differences or ())
 
     @property
+    def is_pristine(self) -> bool:
+        """Flat, and no order of another hand is left either."""
+        return self.is_flat and not self.view.foreign
+
+    @property
     def is_flat(self) -> bool:
-        """Nothing is held, ordered or booked."""
+        """Nothing of the bot's is held, ordered or booked."""
         return not (self.view.held or self.view.orders or self.open_trades)
 
 
@@ -338,7 +343,7 @@ class Session:
 def exchange_view(exchange: Exchange) -> ExchangeView:
     """Read what the exchange holds and has in its books."""
     held = {one.symbol: float(one.quantity) for one in exchange.account.held}
-    working = exchange.book.working()
+    working = [order for order in exchange.book.working() if order.origin != "external"]
     waiting = exchange.book.waiting()
     orders = {str(order.venue_order_id): order.symbol for order in working}
     return ExchangeView(
@@ -347,6 +352,7 @@ def exchange_view(exchange: Exchange) -> ExchangeView:
         prices={symbol: float(exchange.mark_price(symbol)) for symbol in held},
         orders=orders | {str(stop.trigger_id): stop.symbol for stop in waiting},
         working=len(working),
+        foreign=len(exchange.book.working()) - len(working),
     )
 
 

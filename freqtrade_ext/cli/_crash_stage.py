@@ -41,12 +41,15 @@ _LEFT_OUT: Final = (
 # The lab's spreads come and go within minutes; what they are judged by must allow that.
 _SPREADS_OF_THE_LAB: Final = {
     "book": "pairs_config.json",
-    "fit_window": 400,
+    "fit_window": 380,  # with what is added to it, the candles of one request
     "refit_every_hours": 1.0,
     "min_half_life": 0.2,
     # One at a time: the second order of an entry is then the second leg of the same spread.
     "max_open_spreads": 1,
 }
+# Faults and forced exits lose money. A bot that learns from that would stop entering.
+_EDGE_OF_THE_LAB: Final = {"cost_multiple": 0.0}
+_SIZING_OF_THE_LAB: Final = {"kelly_min_spreads": 1_000}
 
 
 class CrashStage:
@@ -200,6 +203,10 @@ def lab_configuration(
 def _section(section: dict[str, Any], guard: bool | None) -> dict[str, Any]:
     spreads = dict(section.get("spreads", {}))
     execution = dict(section.get("execution", {}))
+    lab = _SPREADS_OF_THE_LAB | {
+        "edge": spreads.get("edge", {}) | _EDGE_OF_THE_LAB,
+        "sizing": spreads.get("sizing", {}) | _SIZING_OF_THE_LAB,
+    }
     if guard is not None:
         execution["guard"] = guard
-    return section | {"spreads": spreads | _SPREADS_OF_THE_LAB, "execution": execution}
+    return section | {"spreads": spreads | lab, "execution": execution}

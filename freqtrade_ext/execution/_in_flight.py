@@ -113,4 +113,6 @@ def is_own_stop_fill(order: OrderReport, trade: BookedTrade, intents: Mapping[st
     # A conditional order that triggers may become another order with the same client order id.
     intent = intents.get(order.client_order_id)
     is_stop_intent = intent is not None and intent.purpose is IntentPurpose.STOP
-    return order.venue_order_id in stops or is_stop_intent
+    # Of a stop that the books show as ended they have the fills already.
+    is_waiting = intent is not None and intent.venue_order_id in stops
+    return order.venue_order_id in stops or (is_stop_intent and is_waiting)

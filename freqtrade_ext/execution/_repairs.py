@@ -22,6 +22,7 @@ __all__ = ["Done", "Guard", "Outcome", "Repairs", "repair_id"]
 
 MAX_ATTEMPTS: Final = 5
 _OLDEST_SNAPSHOT_MS: Final = 60_000
+_STALLED_MS: Final = 30_000  # a market order that is still open then is not going to fill
 _DAY_MS: Final = 86_400_000
 
 
@@ -123,8 +124,13 @@ class Repairs:
     def settle(self, intent: Intent, report: OrderReport | None) -> None:
         """End a repair that can fill no more; its fills are no trade of the books."""
         self._settled_ms[intent.client_order_id] = self._clock.now_ms()
-        if report is not None and report.status.is_final:
+        if report is None:
+            return
+        if report.status.is_final:
             self._guard.mark_booked(intent.client_order_id)
+        elif self._clock.now_ms() - report.time_ms > _STALLED_MS:
+            # It hides every difference of its market; what is left gets another repair.
+            self._venue.cancel(report)
 
     def cancel(self, difference: Difference) -> Done:
         """Take an order off the venue."""

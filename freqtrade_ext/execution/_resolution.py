@@ -98,6 +98,7 @@ Verdict = Found | Absent | StillUnknown
 # books lag behind the venue, and the clocks of the two differ.
 SLACK_MS: Final = 5_000
 _CLOCKS_DIFFER_MS: Final = 1_000
+_LONG_SETTLINGS: Final = 10
 
 
 def judge(
@@ -138,7 +139,14 @@ def judge(
         return StillUnknown(f"no such order, said {denials.count} time(s)")
     if evidence.fills is None or evidence.position is None:
         return StillUnknown("fills and position were not asked for")
-    hint = _fill_hint(intent, evidence, found_ms) or _move_hint(intent, evidence, found_ms)
+    # Of an order that is denied for so long a fill would show by now: neither a position that the
+    # books had wrong, nor somebody else's fill where a stop may have got another name, is a hint.
+    long_ms = _LONG_SETTLINGS * settling_ms
+    is_long = denials.suffice(now_ms, settling_ms=long_ms, min_denials=min_denials)
+    trusts_names = intent.kind is not OrderKind.STOP or is_long
+    hint = _fill_hint(intent, evidence, found_ms, trusts_names=trusts_names)
+    if not hint and not is_long:
+        hint = _move_hint(intent, evidence, found_ms)
     return StillUnknown(hint) if hint else Absent()
 
 
@@ -151,7 +159,9 @@ def _report_of(intent: Intent, evidence: Evidence) -> OrderReport | None:
     return next(named, None)
 
 
-def _fill_hint(intent: Intent, evidence: Evidence, found_ms: Mapping[str, int]) -> str:
+def _fill_hint(
+    intent: Intent, evidence: Evidence, found_ms: Mapping[str, int], *, trusts_names: bool
+) -> str:
     """Name an execution that may be the order's own; empty when there is none."""
     reports = {report.venue_order_id: report for report in evidence.orders}
     for fill in evidence.fills or ():
@@ -159,19 +169,20 @@ def _fill_hint(intent: Intent, evidence: Evidence, found_ms: Mapping[str, int]) 
         if is_older or fill.side is not intent.side or fill.quantity > intent.quantity:
             continue
         order_id = fill.venue_order_id
-        if order_id not in found_ms and not _is_another(reports.get(order_id), intent):
+        if order_id not in found_ms and not _is_another(
+            reports.get(order_id), trusts_names=trusts_names
+        ):
             return f"fill {fill.fill_id} of order {order_id} may be its own"
     return ""
 
 
-def _is_another(report: OrderReport | None, intent: Intent) -> bool:
+def _is_another(report: OrderReport | None, *, trusts_names: bool) -> bool:
     """Whether an order is certainly not the intent's, though no intent of ours explains it."""
     if report is None:
         return False
     if report.origin is not OrderOrigin.ACCOUNT:
         return True
-    # A stop that was triggered lives on as an order with another client order id.
-    return bool(report.client_order_id) and intent.kind is not OrderKind.STOP
+    return bool(report.client_order_id) and trusts_names
 
 
 def _move_hint(intent: Intent, evidence: Evidence, found_ms: Mapping[str, int]) -> str:

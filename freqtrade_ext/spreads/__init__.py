@@ -36,7 +36,7 @@ from freqtrade_ext.spreads._events import (
     TimePassed,
     to_quantity,
 )
-from freqtrade_ext.spreads._exposure import naked_exposure
+from freqtrade_ext.spreads._exposure import LegFill, NakedTime, naked_exposure, naked_time
 from freqtrade_ext.spreads._fit import FittedMarkets, fit_spec
 from freqtrade_ext.spreads._leg_sizes import (
     LegLimits,
@@ -108,6 +108,7 @@ __all__ = [
     "Leaving",
     "LegBook",
     "LegCandles",
+    "LegFill",
     "LegLimits",
     "LegMarket",
     "LegName",
@@ -115,6 +116,7 @@ __all__ = [
     "LegPosition",
     "LegSizes",
     "MemoryStore",
+    "NakedTime",
     "OpenSpreadView",
     "OrderAccepted",
     "OrderCanceled",
@@ -152,6 +154,7 @@ __all__ = [
     "kelly_share",
     "load_book",
     "naked_exposure",
+    "naked_time",
     "observe_leg",
     "outstanding",
     "rank_entries",

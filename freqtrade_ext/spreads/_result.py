@@ -15,7 +15,8 @@ class SpreadResult:
     Money is in settlement currency: `net` = `gross` - `fees` + `funding`. `notional` is the gross
     notional of both legs at entry. `realised_share` is the gross move over the move that the entry
     promised (to its exit band), None where it promised nothing. `z_at_exit` is NaN (None in JSON)
-    when the spread was not left on a z-score.
+    when the spread was not left on a z-score. `naked_exposure` is notional without a hedge times
+    seconds (see `naked_time`), `naked_seconds` the time with any.
     """
 
     spread_id: str
@@ -33,6 +34,8 @@ class SpreadResult:
     net: float
     notional: float
     realised_share: float | None
+    naked_exposure: float = 0.0
+    naked_seconds: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
         """Render as JSON values; NaN and the infinities are none."""
@@ -48,5 +51,6 @@ class SpreadResult:
         return (
             f"{self.spread_id} {self.direction} closed: {self.reason}, "
             f"z {self.z_at_entry:.2f} -> {z_exit}, gross {self.gross:.4f}, fees {self.fees:.4f}, "
-            f"funding {self.funding:.4f}, net {self.net:.4f}"
+            f"funding {self.funding:.4f}, net {self.net:.4f}, "
+            f"naked {self.naked_seconds:.1f} s ({self.naked_exposure:.0f} x s)"
         )

@@ -201,13 +201,18 @@ def _copies(trades: Sequence[HostTrade]) -> list[HostTrade]:
 
 
 def leg_book(trade: HostTrade, *, in_callback: bool = False) -> LegBook:
-    """Show a trade to the desk, as the adapter does."""
+    """
+    Show a trade to the desk, as the adapter does.
+
+    Freqtrade never asks again for an order of a trade that is closed, so its row may say open for
+    ever; to the desk that order has ended.
+    """
     orders = tuple(
         BookedOrder(
             order_id=order.order_id,
             quantity=order.quantity * order.side.sign,
             filled=order.filled * order.side.sign,
-            is_open=order.is_open,
+            is_open=order.is_open and trade.is_open,
         )
         for order in trade.orders
         if order.role != "stop" or order.filled

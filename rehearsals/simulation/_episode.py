@@ -70,6 +70,7 @@ class _Episode:
         self.outcome = Outcome(seed, self.plan.fault)
         self.world.kills = list(self.plan.kills)
         self.weather = Weather(self.world, self.plan.odds, START_MS + self.plan.foul_ms)
+        self.weather.stalls_for_ever = not self.plan.is_small
         self.database = Database(self.world)
         self.books = HostBooks(self.world, self.database)
         self.spreads = spreads_of(self.plan)

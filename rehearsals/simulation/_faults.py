@@ -78,6 +78,7 @@ class Odds:
     rate_limit: float = 0.0  # begins, for some seconds
     outage: float = 0.0
     hide: float = 0.0
+    hide_long: float = 0.0  # for longer than the guard's settling time
     late: float = 0.0
     partial: float = 0.0
     ended: float = 0.0  # the exchange cancels the order after a while
@@ -85,6 +86,7 @@ class Odds:
     lost_cancel: float = 0.0
     query: float = 0.0  # a query fails
     not_a_number: float = 0.0  # a position without a mark price
+    lag: float = 0.0  # positions are shown as they were a moment ago
     slow: float = 0.0  # a request takes seconds
 
 
@@ -108,16 +110,16 @@ class Plan:
 
 
 _MAIN: dict[FaultClass, dict[str, float]] = {
-    FaultClass.LOST_AFTER: {"lost_after": 0.45, "lost_in_batch": 0.3},
+    FaultClass.LOST_AFTER: {"lost_after": 0.45, "lost_in_batch": 0.3, "lag": 0.3},
     FaultClass.LOST_BEFORE: {"lost_before": 0.45},
     FaultClass.BUSY: {"busy": 0.5},
     FaultClass.REJECT_ONE: {"reject": 0.25},
     FaultClass.REJECT_BOTH: {"reject": 0.75},
     FaultClass.RATE_LIMIT: {"rate_limit": 0.04},
-    FaultClass.OUTAGE: {"outage": 0.03},
-    FaultClass.HIDDEN: {"hide": 0.5, "lost_after": 0.25, "lost_in_batch": 0.15},
+    FaultClass.OUTAGE: {"outage": 0.03, "lost_after": 0.15, "hide": 0.3},
+    FaultClass.HIDDEN: {"hide": 0.5, "lost_after": 0.25, "lost_in_batch": 0.15, "hide_long": 0.1},
     FaultClass.LATE_FILLS: {"late": 0.6},
-    FaultClass.PARTIAL: {"partial": 0.5, "ended": 0.15},
+    FaultClass.PARTIAL: {"partial": 0.5, "ended": 0.15, "lag": 0.3},
     FaultClass.CANCEL_RACE: {"partial": 0.6, "cancel_race": 0.7},
     FaultClass.LOST_CANCEL: {"partial": 0.6, "lost_cancel": 0.6},
 }

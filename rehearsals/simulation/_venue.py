@@ -231,13 +231,18 @@ class SimulatedVenue:
         """Return every position that is not flat."""
         self._begin_query()
         found = {}
-        for position in self._exchange.account.held:
+        rng = self._world.rng
+        lag_ms = rng.randrange(200, 2_500) if self._weather.fires("lag") else 0
+        for position in self._exchange.account.positions.values():
+            held = self._world.position_at(position.symbol, self._world.now - lag_ms)
+            if not held:
+                continue
             mark = self._exchange.mark_price(position.symbol)
             is_missing = self._weather.fires("not_a_number")
             found[position.symbol] = PositionReport(
                 market=position.symbol,
-                quantity=position.quantity,
-                entry_price=position.entry_price,
+                quantity=held,
+                entry_price=position.entry_price or mark,
                 mark_price=Decimal("NaN") if is_missing else mark,
                 unrealized_pnl=position.unrealized_pnl(mark),
                 leverage=float(LEVERAGE),

@@ -31,6 +31,9 @@ class Weather:
         self.until_ms = until_ms
         self._limited_until_ms = 0
         self._out_until_ms = 0
+        # Freqtrade never cancels an order whose filled part is below the smallest order, so a small
+        # one must not wait for ever.
+        self.stalls_for_ever = True
         self.fired: dict[str, int] = {}
 
     @property
@@ -74,12 +77,15 @@ class Weather:
         rng = self._world.rng
         if self.fires("hide"):
             hide_ms = rng.randrange(100, 25_000)
+        if not is_stop and self.fires("hide_long"):
+            hide_ms = rng.randrange(25_000, 60_000)
         if self.fires("late"):
             late_ms = rng.randrange(500, 20_000)
         if not is_stop and self.fires("partial"):
             fraction = Decimal(rng.choice([0, 0, 10, 40, 60, 95])) / 100
             left_ms = max(1_000, self.until_ms - self._world.now)
-            stall_ms = rng.choice([1_500, 6_000, 15_000, left_ms])
+            longest_ms = _FOREVER_MS if self.stalls_for_ever else left_ms
+            stall_ms = rng.choice([1_500, 6_000, 15_000, longest_ms])
         if self.fires("ended"):
             ended_ms = rng.randrange(500, 20_000)
         if not hide_ms and not late_ms and fraction is None and ended_ms is None:

@@ -76,6 +76,13 @@ class World:
         if self.tracing:
             print(f"{(self.now - START_MS) / 1000:9.3f}  {text}")  # noqa: T201 - the trace
 
+    def position_at(self, symbol: str, time_ms: int) -> Decimal:
+        """Signed position of a market at a time."""
+        for fill in reversed(self.fills):
+            if fill.symbol == symbol and fill.time_ms <= time_ms:
+                return fill.position
+        return Decimal(0)
+
     # Time
 
     def now_ms(self) -> int:

@@ -212,8 +212,12 @@ def write_config(bench: Bench, folder: Path, *, strategy: str = GUARDED, **chang
         "margin_mode": "isolated",
         "entry_pricing": price,
         "exit_pricing": price,
-        "order_types": {"entry": "market", "exit": "market", "stoploss": "market",
-                        "stoploss_on_exchange": False},
+        "order_types": {
+            "entry": "market",
+            "exit": "market",
+            "stoploss": "market",
+            "stoploss_on_exchange": False,
+        },
         "exchange": bench.section(),
         "pairlists": [{"method": "StaticPairList"}],
         "strategy": "Guarded",
@@ -293,11 +297,13 @@ def wait_for(condition: Callable[[], object]) -> object:
     return eventually(condition)
 
 
-LIVE = GUARDED.replace(
-    "class Guarded(",
-    "from freqtrade_ext.settings import load_settings\n"
-    "from tests.adapters.execution_doubles import FreeOwner\n\n\nclass Guarded(",
-) + """
+LIVE = (
+    GUARDED.replace(
+        "class Guarded(",
+        "from freqtrade_ext.settings import load_settings\n"
+        "from tests.adapters.execution_doubles import FreeOwner\n\n\nclass Guarded(",
+    )
+    + """
     def bot_start(self, **kwargs):
         settings = load_settings(self.config.get("ext")).execution
         self.owner = FreeOwner(self.guarded_markets)
@@ -307,6 +313,7 @@ LIVE = GUARDED.replace(
         with self.fresh_books():
             self.loop_execution()
 """
+)
 
 
 class FreeOwner:

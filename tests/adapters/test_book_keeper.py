@@ -182,9 +182,7 @@ def test_an_entry_that_freqtrade_never_heard_of_becomes_a_trade(stage, signed, i
     assert (trade.strategy, trade.exchange, trade.timeframe) == ("Guarded", "binance", 60)
     assert trade.stake_amount == pytest.approx(0.2 * price / 2.0)
     (order,) = trade.orders
-    assert (order.order_id, order.ft_is_open, order.safe_filled) == (
-        report.venue_order_id, True, 0.0,
-    )  # fmt: skip
+    assert (order.order_id, order.ft_is_open) == (report.venue_order_id, True)
     assert order.ft_order_side == trade.entry_side
     opened = trade.open_date.replace(tzinfo=UTC)
     assert abs(opened - datetime.fromtimestamp(report.time_ms / 1000, UTC)) < timedelta(seconds=1)

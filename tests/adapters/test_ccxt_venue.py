@@ -279,9 +279,7 @@ def test_orders_leave_one_by_one_where_they_must(bench, batch):
 
 
 def stop_call(amount, trigger):
-    return OrderCall(
-        "stop_market", float(amount), None, {"stopPrice": trigger, "reduceOnly": True}
-    )
+    return OrderCall("stop_market", float(amount), None, {"stopPrice": trigger, "reduceOnly": True})
 
 
 def test_an_own_order_only_reduces(bench, venue):

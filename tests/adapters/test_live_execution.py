@@ -21,6 +21,8 @@ Bugs planted by hand, each caught by the test named:
 
 import logging
 import signal
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 
@@ -31,28 +33,37 @@ from freqtrade.persistence import Trade
 from sqlalchemy import create_engine, update
 
 from freqtrade_ext.adapters._account import SystemClock
+from freqtrade_ext.adapters._lease import account_of
 from freqtrade_ext.adapters._live_execution import bot_of
 from freqtrade_ext.adapters.execution_store import InboxTable, IntentTable, LeaseTable
-from freqtrade_ext.errors import VenueError
+from freqtrade_ext.errors import StoreError, VenueError
 from freqtrade_ext.execution import IntentState, RecoveryStatus
 from freqtrade_ext.sandbox import Effect, wall_clock
 from freqtrade_ext.sandbox.engine import CloseExternally
+from freqtrade_ext.settings import ExecutionSettings
 
-from .execution_doubles import BTC, ETH, IDS, LIVE, ORDER, D, fresh, intent, running_bot, serve
+from .execution_doubles import (
+    BTC,
+    ETH,
+    IDS,
+    LIVE,
+    ORDER,
+    D,
+    FreeOwner,
+    fresh,
+    intent,
+    running_bot,
+    serve,
+)
 
 served = pytest.fixture(serve, scope="module")
 bench = pytest.fixture(fresh)
-EXT = {"execution": {"patience_seconds": 1, "settling_seconds": 5}}
 
 
 @pytest.fixture(autouse=True)
 def temporary(tmp_path, monkeypatch):
     """Locks of other bots, and of other tests, lie elsewhere."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    for name in (signal.SIGTERM, signal.SIGINT):
-        kept = signal.getsignal(name)
-        monkeypatch.setattr("builtins._kept", kept, raising=False)
-    yield
 
 
 @pytest.fixture(autouse=True)
@@ -73,8 +84,20 @@ def clock(monkeypatch):
 class Stage:
     def __init__(self, bench, bot):
         self.bench, self.bot = bench, bot
-        self.live = bot.strategy._execution
-        self.live._watcher.stop()  # the test looks when it wants to
+        self.owner = FreeOwner(bot.strategy.guarded_markets)
+        self.start()
+
+    def start(self, **settings):
+        """Start execution, as a strategy does in `bot_start`."""
+        given = ExecutionSettings(patience_seconds=1.0, settling_seconds=5.0, **settings)
+        self.bot.strategy.start_execution(given, self.owner)
+        self.live = self.bot.strategy._execution
+        if self.live is not None:
+            self.live._watcher.stop()  # the test looks when it wants to
+            self.live._watcher.take()
+
+    def end(self):
+        self.bot.strategy.ft_bot_cleanup()
 
     def order(self, market=BTC, side="buy", amount=0.1, **more):
         return self.bot.exchange.create_order(
@@ -83,7 +106,8 @@ class Stage:
         )  # fmt: skip
 
     def loop(self):
-        self.bot.strategy.bot_loop_start(None)
+        with self.bot.strategy.fresh_books():
+            self.bot.strategy.loop_execution()
 
     def book(self):
         self.bot.startup_update_open_orders()
@@ -102,32 +126,62 @@ class Stage:
     @property
     def lease(self):
         table = LeaseTable(Trade.session.get_bind())
-        return table.read(self.live._account.lease._account)
+        return table.read(account_of(
+            {"exchange": {"name": "binance", "key": self.bench.server.credentials.key}}
+        ))  # fmt: skip
 
 
-def live_bot(bench, folder, **changes):
-    return running_bot(bench, folder, strategy=LIVE, **({"ext": EXT} | changes))
+@pytest.fixture(scope="module")
+def bot(served, tmp_path_factory):
+    with running_bot(served, tmp_path_factory.mktemp("bot")) as bot:
+        yield bot
 
 
 @pytest.fixture
-def stage(bench, tmp_path):
-    with live_bot(bench, tmp_path) as bot:
-        yield Stage(bench, bot)
+def empty(bench, bot):
+    """A bot that has never traded."""
+    engine = Trade.session.get_bind()
+    for table in (IntentTable, InboxTable, LeaseTable):
+        table(engine)
+    with engine.begin() as connection:
+        for name in ("ext_intents", "ext_inbox", "ext_lease", "orders", "trades"):
+            connection.exec_driver_sql(f"DELETE FROM {name}")
+    Trade.session.expire_all()
+    bot.state = State.RUNNING
+    yield bot
+    bot.strategy.ft_bot_cleanup()
+    Trade.rollback()
+    Trade.session.expunge_all()
+
+
+@pytest.fixture
+def stage(bench, empty):
+    return Stage(bench, empty)
 
 
 def test_a_bot_starts_guarded(bench, tmp_path, caplog):
-    with caplog.at_level(logging.INFO), live_bot(bench, tmp_path) as bot:
-        names = {thread.name for thread in threading.enumerate()}
-        assert "ext-watcher" in names
-        stage = Stage(bench, bot)
+    """A whole one, from its configuration file, with a thread that watches."""
+    section = {"execution": {"patience_seconds": 1}}
+    with (
+        caplog.at_level(logging.INFO),
+        running_bot(bench, tmp_path, strategy=LIVE, ext=section) as bot,
+    ):
+        assert "ext-watcher" in {thread.name for thread in threading.enumerate()}
         assert bot_of(bot.strategy) is bot
-        assert stage.lease is not None
         assert "recovery SUCCESS" in caplog.text
         assert "order guard is on" in caplog.text
         assert (tmp_path / "logs" / "recovery_report.json").exists()
-        order = stage.order()
-        assert [one.venue_order_id for one in stage.intents] == [order["id"]]
+        order = bot.exchange.create_order(
+            pair=BTC, ordertype="market", side="buy", amount=0.1, rate=100.0, leverage=2.0
+        )
+        bot.strategy._execution._watcher.stop()
+        bot.strategy._execution._watcher.take()
+        bot.strategy.bot_loop_start(None)
+        bot.startup_update_open_orders()
+        (trade,) = Trade.get_open_trades()
+        assert (trade.amount, trade.orders[0].order_id) == (0.1, order["id"])
         assert bench.server.credentials.secret not in caplog.text
+        assert bench.server.credentials.key not in caplog.text
 
 
 def test_an_order_without_a_trade_is_in_the_books_one_loop_later(stage):
@@ -161,7 +215,7 @@ def test_at_rest_is_nothing_in_flight_and_every_position_whole(stage):
     assert not stage.live.is_at_rest()
     stage.loop()
     assert stage.live.is_at_rest()
-    stage.bot.strategy.owner.at_rest = False
+    stage.owner.at_rest = False
     assert not stage.live.is_at_rest()
 
 
@@ -280,68 +334,83 @@ def test_a_signal_between_loops_ends_a_bot_at_rest(stage):
 # The end, and the next start
 
 
-def test_after_its_end_nothing_is_left_and_the_next_bot_starts(bench, tmp_path):
-    """As on /reload_config: another bot object in the same process."""
+def test_after_its_end_nothing_is_left_and_the_next_bot_starts(stage):
+    """As on /reload_config: the next start is in the same process."""
+    stage.end()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for turn in range(2):
-        with live_bot(bench, tmp_path) as bot:
-            live, api = bot.strategy._execution, bot.exchange._api
-            assert signal.getsignal(signal.SIGTERM) != before[signal.SIGTERM]
-            assert "create_order" in vars(api)
-            stage = Stage(bench, bot)
-            stage.order(amount=0.1)
-            if turn:
-                stage.loop()
-            bot.cleanup()
-            assert bot.strategy._execution is None
-            assert "create_order" not in vars(api)
-            assert stage_lease(live) is None
-            assert {number: signal.getsignal(number) for number in before} == before
-            assert "ext-watcher" not in {thread.name for thread in threading.enumerate()}
-            bot.cleanup()  # again, as Freqtrade may do it
-            trades = Trade.get_open_trades()
-            # The order of the first bot, which never booked it, is adopted at the second's start.
-            assert len(trades) == turn
+    api = stage.bot.exchange._api
+    for turn in (1, 2):
+        stage.start()
+        stage.live._watcher._stopping.clear()
+        stage.live._watcher.start()
+        assert signal.getsignal(signal.SIGTERM) != before[signal.SIGTERM]
+        assert "create_order" in vars(api)
+        # The order of the first, which never booked it, is adopted at the start of the second.
+        assert len(stage.trades) == turn - 1
+        stage.order(amount=0.1 * turn)
+        stage.end()
+        assert stage.bot.strategy._execution is None
+        assert "create_order" not in vars(api)
+        assert stage.lease is None
+        assert {number: signal.getsignal(number) for number in before} == before
+        assert "ext-watcher" not in {thread.name for thread in threading.enumerate()}
+        stage.end()  # again, as Freqtrade may do it
 
 
-def stage_lease(live):
-    return LeaseTable(Trade.session.get_bind()).read(live._account.lease._account)
-
-
-def test_a_second_bot_is_refused_and_the_first_goes_on(stage, tmp_path_factory):
-    with (
-        pytest.raises(OperationalException, match="another bot trades this account"),
-        live_bot(stage.bench, tmp_path_factory.mktemp("other")),
-    ):
-        pytest.fail("it started")
+def test_a_second_bot_is_refused_and_the_first_goes_on(stage, bench, tmp_path):
+    code = (
+        "import sys, tempfile; tempfile.tempdir = sys.argv[3]\n"
+        "from freqtrade.persistence import init_db, Trade; init_db(sys.argv[1])\n"
+        "from freqtrade_ext.adapters._account import SystemClock\n"
+        "from freqtrade_ext.adapters._lease import AccountLease\n"
+        "config = {'exchange': {'name': 'binance', 'key': sys.argv[2]}, 'user_data_dir': '.'}\n"
+        "AccountLease(config, Trade.session.get_bind(), SystemClock()).take()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, stage.bot.config["db_url"], bench.server.credentials.key,
+         str(tmp_path)],
+        check=False, capture_output=True, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "another bot trades this account" in done.stderr
     assert stage.live._account.lease.is_held
     assert stage.order()["filled"] == 0.1
 
 
-def test_a_bot_that_cannot_ask_the_exchange_does_not_start(bench, tmp_path):
-    bench.fault("GET /fapi/v3/positionRisk", Effect.MAINTENANCE(600), occurrence=2)
-    with (
-        pytest.raises(OperationalException, match="recovery failed"),
-        live_bot(bench, tmp_path),
-    ):
-        pytest.fail("it started")
-    bench.reset()
-    report = (tmp_path / "logs" / "recovery_report.json").read_text()
-    assert f'"recovery_status": "{RecoveryStatus.FAILED}"' in report
-    with live_bot(bench, tmp_path) as bot:  # nothing is locked
-        assert bot.strategy._execution is not None
+def test_a_bot_that_cannot_ask_the_exchange_does_not_start(stage):
+    stage.end()
+    stage.bench.fault("GET /fapi/v3/positionRisk", Effect.GARBLED, times=5)
+    with pytest.raises(OperationalException, match="recovery failed: .*cannot be|answered"):
+        stage.start()
+    assert stage.bot.strategy._execution is None
+    assert stage.lease is None
+    assert "create_order" not in vars(stage.bot.exchange._api)
+    report = stage.bot.config["user_data_dir"] / "logs" / "recovery_report.json"
+    assert f'"recovery_status": "{RecoveryStatus.FAILED}"' in report.read_text()
+    stage.start()  # nothing is locked
+    assert stage.live is not None
 
 
-def test_an_intent_of_an_earlier_process_is_resolved_at_the_start(bench, tmp_path, database):
+def test_a_bot_without_a_working_database_does_not_start(stage, monkeypatch):
+    stage.end()
+
+    def broken(self, engine):
+        raise StoreError("disk full")
+
+    monkeypatch.setattr(InboxTable, "__init__", broken)
+    with pytest.raises(OperationalException, match="disk full"):
+        stage.start()
+    assert stage.bot.strategy._execution is None
+
+
+def test_an_intent_of_an_earlier_process_is_resolved_at_the_start(stage):
     """Killed between the sending and the answer."""
-    address = f"sqlite:///{tmp_path / 'trades.sqlite'}"
-    engine = create_engine(address)
+    stage.end()
     meant = intent(BTC, "0.2", tag="ETH-BTC long B", owner="ETH-BTC", leg="B")
-    IntentTable(engine).save(meant)
-    bench.venue().submit([meant])
-    with live_bot(bench, tmp_path, db_url=address) as bot:
-        bot.startup_update_open_orders()
-        (trade,) = Trade.get_open_trades()
-        assert (trade.amount, trade.enter_tag) == (0.2, "ETH-BTC long B")
-        assert bot.strategy._execution.guard.find(meant.client_order_id).is_booked
-    engine.dispose()
+    IntentTable(Trade.session.get_bind()).save(meant)
+    stage.bench.venue().submit([meant])
+    stage.start()
+    stage.book()
+    (trade,) = stage.trades
+    assert (trade.amount, trade.enter_tag) == (0.2, "ETH-BTC long B")
+    assert stage.live.guard.find(meant.client_order_id).is_booked

@@ -232,9 +232,7 @@ def test_the_companion_leaves_in_the_same_request(stage):
 def test_the_companion_gets_its_leverage_and_margin_mode(stage):
     stage.owner.claims = pair_of_legs()
     stage.order()
-    position = stage.bench.server.call(
-        lambda: stage.bench.server.exchange.position("ETHUSDT")
-    )
+    position = stage.bench.server.call(lambda: stage.bench.server.exchange.position("ETHUSDT"))
     assert position.leverage == 3
     assert stage.gate._margin_mode[ETH] == "isolated"
 

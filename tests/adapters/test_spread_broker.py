@@ -2,6 +2,7 @@
 
 import logging
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from freqtrade.enums import RunMode
@@ -9,11 +10,12 @@ from freqtrade.persistence import LocalTrade, PairLocks, Trade
 
 from freqtrade_ext.adapters._spread_broker import Signalled
 from freqtrade_ext.adapters._tags import EntryTag
+from freqtrade_ext.adapters.strategies import _guarded_strategy
 from freqtrade_ext.risk import CloseReason
 from freqtrade_ext.spreads import Direction, LegName, SpreadState
 
 from .desk_doubles import Wallets, strategy_of, write_book
-from .doubles import BTC, ETH, HOUR_MS, add_order, market, trade_of
+from .doubles import BTC, ETH, HOUR_MS, Provider, add_order, market, trade_of
 
 MARKETS = {LegName.A: ETH, LegName.B: BTC}
 
@@ -104,6 +106,14 @@ class Stage:
     def state(self):
         record = self.broker.desk.records.get("ETH-BTC")
         return record.position.state if record else SpreadState.FLAT
+
+
+@pytest.fixture(autouse=True)
+def _logging(monkeypatch):
+    """A dry run puts our log format in place, for which it looks at the credentials."""
+    monkeypatch.setattr(Provider, "_api", SimpleNamespace(), raising=False)
+    monkeypatch.setattr(_guarded_strategy, "with_credentials", lambda config, api: config)
+    monkeypatch.setattr(_guarded_strategy.log_format, "install", lambda *arguments: None)
 
 
 @pytest.fixture(autouse=True)
@@ -484,3 +494,133 @@ def test_the_fee_of_the_case_is_the_markets(stage):
     case = stage.broker._case(stage.candidate, (), stage.bands, stage.now_ms)
     assert {leg.fee_rate for leg in case.legs.values()} == {market()["taker"]}
     assert case.legs[LegName.A].price == stage.rate(LegName.A)
+
+
+# With the order guard
+
+
+class Execution:
+    """The order guard's side: what it knows of orders, by client order id."""
+
+    def __init__(self):
+        self.unsettled = set()
+        self.open_questions = set()
+        self.names = {}
+        self.markets = frozenset()
+        self.stop = SimpleNamespace(is_asked=False)
+
+    def is_open_question(self, client_order_id):
+        return client_order_id in self.open_questions
+
+    def is_unsettled(self, client_order_id):
+        return client_order_id in self.unsettled
+
+    def name_of(self, market, venue_order_id):
+        return self.names.get((market, venue_order_id))
+
+    def unsettled_markets(self):
+        return self.markets
+
+
+@pytest.fixture
+def guarded(stage):
+    stage.broker.execution = Execution()
+    return stage
+
+
+def working(stage, leg):
+    return stage.broker.desk.records["ETH-BTC"].position.leg(leg).working
+
+
+def both_sent(stage):
+    for leg in LegName:
+        stage.stake(leg)
+        stage.confirm(leg)
+        if leg is LegName.A:
+            stage.fill(leg)
+    return stage
+
+
+def test_an_order_whose_outcome_is_unknown_is_waited_for(guarded):
+    """The books show no trade of it: that says nothing yet."""
+    both_sent(guarded)
+    order = working(guarded, LegName.B)
+    guarded.broker.execution.unsettled = {order.client_order_id}
+    guarded.now_ms += 1_000
+    guarded.broker.loop(guarded.now_ms)
+    assert working(guarded, LegName.B).client_order_id == order.client_order_id
+    guarded.broker.execution.unsettled = set()
+    guarded.broker.loop(guarded.now_ms)
+    after = working(guarded, LegName.B)
+    assert after is None or after.client_order_id != order.client_order_id
+
+
+def test_an_order_that_is_being_asked_for_is_not_asked_for_by_freqtrade(guarded):
+    guarded.stake(LegName.A)
+    name = guarded.broker.desk.pending_order("ETH-BTC", LegName.A).client_order_id
+    guarded.broker.execution.open_questions = {name}
+    assert guarded.stake(LegName.A) == 0.0
+    guarded.broker.execution.open_questions = set()
+    assert guarded.stake(LegName.A) > 0.0
+
+
+def test_an_order_takes_the_name_that_the_guard_knows(guarded):
+    """Adopted in an order that Freqtrade did not choose: the name decides, not the sequence."""
+    guarded.stake(LegName.A)
+    guarded.confirm(LegName.A)
+    wanted = working(guarded, LegName.A).client_order_id
+    guarded.broker.execution.names = {(ETH, "1-1"): "an earlier order", (BTC, "1-1"): wanted}
+    guarded.fill(LegName.A)
+    names = guarded.broker.desk.records["ETH-BTC"].names
+    assert names["A:1-1"] == "an earlier order"
+
+
+def test_a_market_with_an_unknown_order_is_not_entered(guarded):
+    guarded.broker.execution.markets = frozenset({BTC})
+    assert guarded.stake(LegName.A) == 0.0
+    guarded.broker.execution.markets = frozenset()
+    assert guarded.stake(LegName.A) > 0.0
+
+
+def test_a_bot_that_is_asked_to_end_opens_nothing(guarded):
+    guarded.broker.execution.stop.is_asked = True
+    assert guarded.stake(LegName.A) == 0.0
+    guarded.broker.execution.stop.is_asked = False
+    assert guarded.stake(LegName.A) > 0.0
+    guarded.broker.execution.stop.is_asked = True
+    assert guarded.stake(LegName.A) > 0.0  # what is on its way is finished
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("force_exit", CloseReason.MANUAL),
+        ("stop_loss", CloseReason.SL),
+        ("trailing_stop_loss", CloseReason.TRAILING),
+        ("liquidation", CloseReason.EMERGENCY_SL),
+        ("emergency_exit", CloseReason.EMERGENCY_SL),
+    ],
+)
+def test_an_exit_that_nobody_here_asked_for_closes_both_legs(guarded, said, reason):
+    guarded.enter()
+    tag, trade = guarded.tag(LegName.A), guarded.trades[LegName.A]
+    guarded.broker.forced_exit(tag, trade, said, guarded.now_ms)
+    assert guarded.state is SpreadState.CLOSING
+    orders = [guarded.broker.desk.pending_order("ETH-BTC", leg) for leg in LegName]
+    assert [(order.reduce_only, order.reason) for order in orders] == [(True, reason)] * 2
+    assert guarded.exit_reason(LegName.B) is reason
+
+
+def test_an_exit_of_the_spreads_own_keeps_its_reason(guarded):
+    closing(guarded)
+    record = guarded.broker.desk.records["ETH-BTC"]
+    tag, trade = guarded.tag(LegName.A), guarded.trades[LegName.A]
+    guarded.broker.forced_exit(tag, trade, "force_exit", guarded.now_ms)
+    assert guarded.broker.desk.records["ETH-BTC"] == record
+
+
+def test_the_exit_of_a_trade_that_no_spread_owns_is_nobodys(guarded):
+    guarded.broker.forced_exit(guarded.tag(LegName.A), trade_of(id=9), "x", guarded.now_ms)
+    guarded.enter()
+    guarded.broker.forced_exit(guarded.tag(LegName.A), trade_of(id=99), "x", guarded.now_ms)
+    assert guarded.state is SpreadState.OPEN

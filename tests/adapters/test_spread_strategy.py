@@ -3,6 +3,7 @@
 import inspect
 import pickle
 import sys
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -13,12 +14,12 @@ from freqtrade.exceptions import ConfigurationError, OperationalException
 from freqtrade.optimize.backtest_caching import get_strategy_run_id
 from freqtrade.strategy import IStrategy
 
-from freqtrade_ext.adapters.strategies import SpreadStrategy
-from freqtrade_ext.errors import StoreError
+from freqtrade_ext.adapters.strategies import SpreadStrategy, _guarded_strategy
+from freqtrade_ext.errors import StoreError, VenueError
 from freqtrade_ext.risk import CloseReason
 
 from .desk_doubles import Shim, config_of, strategy_of, write_book
-from .doubles import BTC, ETH, START, candles, spec_of
+from .doubles import BTC, ETH, START, Provider, candles, spec_of
 
 NOW = START + timedelta(hours=300)
 TAGGED = SimpleNamespace(enter_tag="ETH-BTC long A", id=1, amount=1.0)
@@ -35,6 +36,10 @@ LEVERAGE = ENTRY | {"current_rate": 1.0, "proposed_leverage": 1.0, "max_leverage
 EXIT = HELD | {"current_rate": 100.0, "current_profit": 0.0}
 ADJUST = {"trade": TAGGED, "current_time": NOW, "current_rate": 100.0}
 ORDER = HELD | {"order": None}
+LEAVE = HELD | {
+    "order_type": "market", "amount": 1.0, "rate": 100.0, "time_in_force": "GTC",
+    "exit_reason": "force_exit",
+}  # fmt: skip
 
 ANSWERS = {
     "bot_loop_start": ({"current_time": NOW}, None),
@@ -42,6 +47,7 @@ ANSWERS = {
     "confirm_trade_entry": (CONFIRM, False),
     "order_filled": (ORDER, None),
     "custom_exit": (EXIT, None),
+    "confirm_trade_exit": (LEAVE, True),
     "adjust_trade_position": (ADJUST, None),
     "check_entry_timeout": (ORDER, False),
     "check_exit_timeout": (ORDER, False),
@@ -53,6 +59,11 @@ class Broken:
 
     def __getattr__(self, name):
         raise StoreError(f"disk full at {name}")
+
+
+def live_execution():
+    """Stands for the order guard of a live bot."""
+    return SimpleNamespace(fresh_books=nullcontext, loop=lambda: None)
 
 
 class Recorder:
@@ -71,6 +82,14 @@ class Recorder:
             return self.answer
 
         return asked
+
+
+@pytest.fixture(autouse=True)
+def _logging(monkeypatch):
+    """A dry run puts our log format in place, for which it looks at the credentials."""
+    monkeypatch.setattr(Provider, "_api", SimpleNamespace(), raising=False)
+    monkeypatch.setattr(_guarded_strategy, "with_credentials", lambda config, api: config)
+    monkeypatch.setattr(_guarded_strategy.log_format, "install", lambda *arguments: None)
 
 
 @pytest.fixture
@@ -92,7 +111,7 @@ def overridden():
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_a_callback_fails_closed(strategy, name, caplog):
-    strategy._broker = Broken()
+    strategy._broker, strategy._execution = Broken(), live_execution()
     arguments, answer = ANSWERS[name]
     assert getattr(strategy, name)(**arguments) == answer
     assert f"SpreadStrategy.{name} failed" in caplog.text
@@ -181,6 +200,53 @@ def test_an_order_is_canceled_when_the_coordinator_wants_it(strategy, name, want
     strategy._broker = broker = Recorder(wanted)
     assert getattr(strategy, name)(**ORDER) is wanted
     assert broker.calls[0][0] == "wants_cancel"
+
+
+def test_an_exit_always_passes_and_a_guarded_spread_hears_of_it(strategy):
+    """Without the guard the partner is closed a loop later, as its books show it."""
+    strategy._broker = broker = Recorder()
+    assert strategy.confirm_trade_exit(**LEAVE) is True
+    assert broker.calls == []
+    strategy._execution = live_execution()
+    assert strategy.confirm_trade_exit(**LEAVE) is True
+    ((name, (tag, trade, reason, now_ms)),) = broker.calls
+    assert (name, str(tag), trade, reason) == (
+        "forced_exit", "ETH-BTC long A", TAGGED, "force_exit",
+    )  # fmt: skip
+    assert now_ms == int(NOW.timestamp() * 1000)
+
+
+def test_a_loop_of_a_live_bot_works_on_held_books(strategy):
+    steps = []
+
+    @contextmanager
+    def fresh_books():
+        steps.append("held")
+        yield
+        steps.append("released")
+
+    strategy._execution = SimpleNamespace(
+        fresh_books=fresh_books, loop=lambda: steps.append("execution")
+    )
+    strategy._broker = Recorder()
+    strategy._broker.loop = lambda now_ms: steps.append("spreads")
+    strategy.bot_loop_start(NOW)
+    assert steps == ["held", "execution", "spreads", "released"]
+
+
+def test_books_that_were_not_reconciled_allow_no_entry(strategy):
+    def lost():
+        raise VenueError("the account is traded by another bot")
+
+    strategy._execution = SimpleNamespace(fresh_books=nullcontext, loop=lost)
+    strategy._broker = broker = Recorder(answer=50.0)
+    strategy.bot_loop_start(NOW)
+    assert strategy.custom_stake_amount(**STAKE) == 0.0
+    assert broker.calls == []
+
+
+def test_the_guarded_markets_are_the_legs_of_the_book(strategy):
+    assert strategy.guarded_markets() == {ETH, BTC}
 
 
 def test_an_adjustment_and_a_fill_are_passed_on(strategy):

@@ -6,6 +6,10 @@ killed by the test named:
 - samples before the end of the fault count as rest:
   ``test_rest_before_the_end_of_the_fault_is_no_recovery``
 - a stage left dirty for the next run: ``test_a_dirty_stage_is_cleaned_up_and_a_clean_one_is_not``
+- an order of another hand taken for the bot's:
+  ``test_the_view_keeps_orders_of_another_hand_apart``
+- an order of another hand left for the next run:
+  ``test_an_order_of_another_hand_is_no_orphan_and_is_cleaned_up``
 - a dead bot not cleaned up: ``test_a_bot_that_is_dead_at_the_end_is_cleaned_up_after``
 - faults left in the plan while the spread ends:
   ``test_what_was_armed_is_taken_back_before_the_spread_ends``
@@ -34,11 +38,18 @@ import pytest
 
 from freqtrade_ext.cli._crash_faults import SCENARIOS, Scenario
 from freqtrade_ext.cli._crash_judge import Difference, ExchangeView
+from freqtrade_ext.cli._crash_market import lab_market
 from freqtrade_ext.cli._crash_runner import Patience, RunResult, play
 from freqtrade_ext.cli._crash_scripts import Script
-from freqtrade_ext.cli._crash_session import NotFiredError, NotTradedError, Sample
+from freqtrade_ext.cli._crash_session import (
+    NotFiredError,
+    NotTradedError,
+    Sample,
+    exchange_view,
+)
 from freqtrade_ext.errors import VenueError
-from freqtrade_ext.sandbox import Fault, SpreadLegs
+from freqtrade_ext.sandbox import Exchange, Fault, SpreadLegs
+from freqtrade_ext.sandbox.engine import PlaceExternally
 
 NAMED = {scenario.name: scenario for scenario in SCENARIOS}
 UNKNOWN = Difference("ETHUSDT", "ETHUSDT: exchange holds 1, books 0", True)
@@ -55,8 +66,9 @@ def sample(
     held: dict[str, float] | None = None,
     working: int = 0,
     trades: int = 0,
+    foreign: int = 0,
 ) -> Sample:
-    view = ExchangeView(held=held or {}, working=working)
+    view = ExchangeView(held=held or {}, working=working, foreign=foreign)
     return Sample(time_ms, view, differences, trades, naked)
 
 
@@ -243,6 +255,20 @@ def test_a_trade_left_in_the_books_is_cleaned_up() -> None:
     session = FakeSession([{"differences": (), "trades": 1}])
     played(session)
     assert session.did[-1] == "clean_up"
+
+
+def test_an_order_of_another_hand_is_no_orphan_and_is_cleaned_up() -> None:
+    session = FakeSession([{"foreign": 1}])
+    assert played(session).passed
+    assert session.did[-1] == "clean_up"
+
+
+def test_the_view_keeps_orders_of_another_hand_apart() -> None:
+    now_ms = 1_704_448_800_000
+    exchange = Exchange(lab_market(1, now_ms, groups=1, names=[]), now_ms=now_ms)
+    exchange.handle(PlaceExternally("BTCUSDT"), now_ms)
+    view = exchange_view(exchange)
+    assert (view.orders, view.working, view.foreign) == ({}, 0, 1)
 
 
 def test_a_bot_that_is_dead_at_the_end_is_cleaned_up_after() -> None:

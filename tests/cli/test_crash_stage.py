@@ -10,6 +10,8 @@ killed by the test named:
 - one trade slot kept: ``test_two_legs_need_two_slots``
 - the user's other settings of our section dropped:
   ``test_our_section_keeps_what_the_lab_need_not_change``
+- the edge rule left on, which ends entries after some losses:
+  ``test_a_bot_that_loses_by_faults_goes_on_entering``
 - a spot configuration let through: ``test_a_configuration_that_cannot_be_rehearsed_says_why``
 - the user's folder used in place of a copy: ``test_the_strategies_are_copied_and_never_linked``
 - Freqtrade's own `Configuration` asked, which makes folders:
@@ -35,6 +37,7 @@ from freqtrade_ext.cli._crash_market import NamedMarket, lab_market, names_of_bo
 from freqtrade_ext.cli._crash_stage import CrashStage, lab_configuration
 from freqtrade_ext.errors import ConfigError
 from freqtrade_ext.sandbox.market import SyntheticSpec
+from freqtrade_ext.settings import load_settings
 from freqtrade_ext.spreads import SpreadBook, SpreadSpec, save_book
 
 NOW_MS = 1_704_448_800_000
@@ -199,9 +202,16 @@ def test_our_section_keeps_what_the_lab_need_not_change() -> None:
     section = for_the_lab()["ext"]
     assert section["execution"] == {"patience_seconds": 7.0}
     assert section["spreads"]["leg_timeout_seconds"] == 12.0
-    assert section["spreads"]["sizing"] == {"leverage": 3.0}
-    assert section["spreads"]["fit_window"] == 400
+    assert section["spreads"]["sizing"]["leverage"] == 3.0
+    assert section["spreads"]["fit_window"] == 380
     assert section["spreads"]["max_open_spreads"] == 1
+
+
+def test_a_bot_that_loses_by_faults_goes_on_entering() -> None:
+    """What it has lost neither forbids an entry nor makes it smaller."""
+    spreads = load_settings(for_the_lab()["ext"]).spreads
+    assert spreads.edge.cost_multiple == 0
+    assert spreads.sizing.kelly_min_spreads == 1_000
 
 
 @pytest.mark.parametrize("guard", [True, False])

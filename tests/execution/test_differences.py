@@ -167,7 +167,7 @@ def test_an_open_order_of_the_books_may_be_filling():
 
 
 def test_an_order_resting_untouched_hides_no_liquidation():
-    resting = open_order(BTC, "-1", venue_order_id="55")
+    resting = open_order(BTC, "-1", venue_order_id="55", time_ms=START_MS - 30_000)
     gone = order(BTC, "-1", origin=OrderOrigin.LIQUIDATION)
     seen = snapshot(orders=[resting])
     found = differences(books(with_order(HELD)), seen, recent={BTC: [gone]})
@@ -184,7 +184,7 @@ def test_a_waiting_stop_hides_no_external_close():
 @pytest.mark.parametrize("names", [{"venue_order_id": "55"}, {"client_order_id": "fx-1"}])
 def test_the_fill_of_our_stop_is_booked_by_the_bot(names):
     fill = order(BTC, "-1", time_ms=START_MS - 29_999, **names)
-    stop = intent(BTC, "-1", purpose=IntentPurpose.STOP)
+    stop = intent(BTC, "-1", purpose=IntentPurpose.STOP, venue_order_id="55")
     given_books = books(with_order(HELD, is_stop=True))
     assert differences(given_books, snapshot(), intents=[stop], recent={BTC: [fill]}) == ()
 

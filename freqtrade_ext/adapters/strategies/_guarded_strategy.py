@@ -60,11 +60,13 @@ class GuardedStrategy(IStrategy):
         # Only a live bot needs it; a backtest must not load it.
         from freqtrade_ext.adapters._live_execution import LiveExecution
 
-        execution = LiveExecution(self, settings, owner)
+        execution: LiveExecution | None = None
         try:
+            execution = LiveExecution(self, settings, owner)
             execution.start()
         except ExtensionError as error:
-            execution.end()
+            if execution is not None:
+                execution.end()
             raise OperationalException(str(error)) from error
         execution.watch()
         self._execution = execution
