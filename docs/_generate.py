@@ -33,6 +33,9 @@ _SPREAD_REASONS: Final = (
     CloseReason.EMERGENCY_SL,
     CloseReason.ORPHAN_LEG,
     CloseReason.PARTNER_CLOSED,
+    CloseReason.MANUAL,
+    CloseReason.SL,
+    CloseReason.TRAILING,
 )
 _TYPES: Final = {"integer": "whole number", "boolean": "true or false"}
 

@@ -161,6 +161,8 @@ def main(minutes: float, spreads: int, seed: int, kills: bool, folder: Path) -> 
     stage = Stage.set_up(folder.resolve(), _options(spreads, seed))
     with stage.rehearsal.server:
         prepare(stage)
+        # What a person adds in the moment in which a spread ends is to be closed as well.
+        stage.write_config(execution={"policies": {"unknown_position": "flatten"}})
         begin_ms = wall_clock()
         course = trade(stage, minutes, seed, kills=kills)
         is_well = judge(stage, course, begin_ms)

@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 # Exchanges on which ccxt takes a client order id for plain and for conditional orders, and finds
 # an order by it. Only Binance is rehearsed; the others follow ccxt's code.
-_SUPPORTED: Final = frozenset({"binance", "bybit", "okx", "bitget", "krakenfutures"})
+_SUPPORTED: Final = frozenset({"binance"})
 # What a question about all markets must say, so that it is not about the spot markets.
 _ALL_FUTURES: Final = {"binance": {"type": "swap", "subType": "linear"}}
 # Both legs in one request: ccxt's createOrders answers for each order on these.

@@ -16,7 +16,7 @@ from freqtrade_ext.adapters._pass_diary import PassDiary
 from freqtrade_ext.adapters._shutdown import OrderlyStop
 from freqtrade_ext.adapters._watcher import Watcher, own_connection
 from freqtrade_ext.errors import VenueError
-from freqtrade_ext.execution import IntentState, RecoveryReport, RequestBudget
+from freqtrade_ext.execution import DifferenceKind, IntentState, RecoveryReport, RequestBudget
 from freqtrade_ext.settings import ExecutionSettings
 
 __all__ = ["ExecutionOwner", "LiveExecution"]
@@ -115,8 +115,14 @@ class LiveExecution:
     def _reconcile(self) -> None:
         snapshot = self._watcher.take()
         reconciler = self._account.reconciler
-        done = reconciler.catch_up() if snapshot is None else reconciler.act(snapshot)
-        self._diary.write(done)
+        if snapshot is None:
+            self._diary.write(reconciler.catch_up())
+        else:
+            seen = reconciler.act(snapshot)
+            self._diary.write_look(seen)
+            for difference in seen.differences:
+                if difference.kind is DifferenceKind.SETTINGS_MISMATCH:
+                    self.gate.forget_settings(difference.market)
 
     def is_at_rest(self) -> bool:
         """Whether no order is in flight and every position is whole."""
@@ -159,6 +165,7 @@ class LiveExecution:
     def _beat(self) -> None:
         if not self._account.lease.heartbeat() and not self._lease_is_lost:
             self._lease_is_lost = True
+            self.gate.close("another bot has taken this account")
             logger.critical("[SAFETY] another bot has taken this account: no more orders")
 
 

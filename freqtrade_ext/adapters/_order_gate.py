@@ -108,6 +108,7 @@ class OrderGate:
         self._leverage: dict[str, float] = {}
         self._margin_mode: dict[str, str] = {}
         self._serial = 0
+        self._closed = ""
 
     def install(self, markets: Sequence[str]) -> None:
         """Wrap the object's methods, and learn which leverage and margin modes are set already."""
@@ -123,6 +124,10 @@ class OrderGate:
         for name in ("create_order", "fetch_order", "set_leverage", "set_margin_mode"):
             self._api.__dict__.pop(name, None)
 
+    def close(self, text: str) -> None:
+        """Send no order any more, from the next one on."""
+        self._closed = text
+
     # Orders
 
     def create_order(
@@ -135,6 +140,8 @@ class OrderGate:
         params: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Send an order through the guard; answers and errors are ccxt's."""
+        if self._closed:
+            raise ccxt.PermissionDenied(f"no order is sent any more: {self._closed}")
         params = dict(params or {})
         asked = self._asked(symbol, type, side, amount, price, params)
         try:

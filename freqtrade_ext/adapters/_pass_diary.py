@@ -16,12 +16,16 @@ class PassDiary:
         self._seen: dict[str, str] = {}
         self._errors: frozenset[str] = frozenset()
 
-    def write(self, report: PassReport) -> None:
-        """Log new differences, actions, and errors that the last pass did not have."""
+    def write_look(self, report: PassReport) -> None:
+        """Log what a look at the account has shown."""
         for difference in report.differences:
             if self._seen.get(difference.key) != difference.text:
                 logger.warning("[SAFETY] %s: %s", difference.kind, difference.text)
         self._seen = {each.key: each.text for each in report.differences}
+        self.write(report)
+
+    def write(self, report: PassReport) -> None:
+        """Log actions, and errors that the last pass did not have."""
         for action in report.actions:
             level = logging.WARNING if action.is_done else logging.INFO
             logger.log(level, "[SAFETY] %s: %s", action.market, action.text)

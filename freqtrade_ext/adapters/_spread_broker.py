@@ -56,7 +56,6 @@ logger = logging.getLogger(__name__)
 _FREQTRADE_REASONS = {
     "stop_loss": CloseReason.SL,
     "trailing_stop_loss": CloseReason.TRAILING,
-    "liquidation": CloseReason.EMERGENCY_SL,
     "emergency_exit": CloseReason.EMERGENCY_SL,
 }
 

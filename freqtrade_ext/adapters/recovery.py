@@ -29,7 +29,7 @@ def recover_account(files: list[str]) -> RecoveryReport | None:
     Returns
     -------
     RecoveryReport or None
-        None for a dry run, which has no account.
+        None for a dry run, which has no account, or with the order guard off.
 
     Raises
     ------
@@ -43,6 +43,8 @@ def recover_account(files: list[str]) -> RecoveryReport | None:
         if config["dry_run"]:
             return None
         settings = load_settings(config.get("ext"), source="configuration").execution
+        if not settings.guard:
+            return None
         strategy = StrategyResolver.load_strategy(config)
         exchange = _exchange(config)
         init_db(config["db_url"])

@@ -41,7 +41,7 @@ def recover(configs: tuple[str, ...], as_json: bool) -> None:
         click.echo(str(error), err=True)
         sys.exit(1)
     if report is None:
-        click.echo("dry run: there is no account to recover")
+        click.echo("nothing to recover: a dry run, or ext.execution.guard is false")
         return
     if as_json:
         click.echo(report.to_json())

@@ -253,7 +253,6 @@ def _is_orphan(difference: Difference) -> bool:
 def _orphan(difference: Difference, position: PositionReport | None) -> OrphanedPosition:
     excess = difference.gap
     share = excess / position.quantity if position and position.quantity else Decimal(0)
-    verb = "Close" if difference.kind is DifferenceKind.MANUAL_ADD else "Close or adopt"
     return OrphanedPosition(
         symbol=difference.market,
         amount=float(abs(excess)),
@@ -261,7 +260,7 @@ def _orphan(difference: Difference, position: PositionReport | None) -> Orphaned
         entry_price=_number(position.entry_price) if position else None,
         current_price=_number(position.mark_price) if position else None,
         pnl=_number(position.unrealized_pnl * share) if position else None,
-        recommendation=f"{verb} it: 'freqtrade-ext inbox', or on the exchange.",
+        recommendation="Close it: 'freqtrade-ext inbox', or on the exchange.",
     )
 
 

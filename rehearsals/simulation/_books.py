@@ -226,7 +226,11 @@ class Keeper:
     """The host's books as reconciliation reads and repairs them."""
 
     def __init__(
-        self, world: World, books: HostBooks, guard: OrderGuard, tag_of: Callable[[str], tuple[str | None, str | None]]
+        self,
+        world: World,
+        books: HostBooks,
+        guard: OrderGuard,
+        tag_of: Callable[[str], tuple[str | None, str | None]],
     ) -> None:
         self._world = world
         self._books = books

@@ -80,10 +80,9 @@ class Broker:
 
     def filled(self, trade: HostTrade) -> None:
         """Tell the desk about a fill at once."""
-        spread_id, leg_name = tag_parts(trade.tag)
-        if spread_id is None or spread_id not in self._desk.records:
+        spread_id, leg = _owner(trade)
+        if spread_id not in self._desk.records:
             return
-        leg = LegName(leg_name)
         self._desk.link_trade(spread_id, leg, trade.trade_id)
         record = self._desk.records[spread_id]
         book = self._named(record, leg, leg_book(trade, in_callback=True))
@@ -165,10 +164,8 @@ class Broker:
 
     def exit_reason(self, trade: HostTrade) -> CloseReason | None:
         """Answer the reason to close this trade now."""
-        spread_id, leg_name = tag_parts(trade.tag)
-        if spread_id is None:
-            return None
-        record, leg = self._desk.records.get(spread_id), LegName(leg_name)
+        spread_id, leg = _owner(trade)
+        record = self._desk.records.get(spread_id)
         if record is None or record.trade_ids.get(leg, trade.trade_id) != trade.trade_id:
             return CloseReason.ORPHAN_LEG
         order = self._desk.pending_order(spread_id, leg)
@@ -179,10 +176,8 @@ class Broker:
 
     def forced_exit(self, trade: HostTrade) -> None:
         """Note that something other than the desk closes a leg now."""
-        spread_id, leg_name = tag_parts(trade.tag)
-        if spread_id is None:
-            return
-        record, leg = self._desk.records.get(spread_id), LegName(leg_name)
+        spread_id, leg = _owner(trade)
+        record = self._desk.records.get(spread_id)
         if record is None or record.trade_ids.get(leg) != trade.trade_id:
             return
         order = self._desk.pending_order(spread_id, leg)
@@ -191,11 +186,9 @@ class Broker:
 
     def adjustment(self, trade: HostTrade) -> SubmitOrder | None:
         """Return the order that adds to a leg or takes a part of it away."""
-        spread_id, leg_name = tag_parts(trade.tag)
-        if spread_id is None:
-            return None
-        order = self._desk.pending_order(spread_id, LegName(leg_name))
-        if order is None or self._closes(spread_id, LegName(leg_name), order) or not trade.amount:
+        spread_id, leg = _owner(trade)
+        order = self._desk.pending_order(spread_id, leg)
+        if order is None or self._closes(spread_id, leg, order) or not trade.amount:
             return None
         self._desk.mark_sent(spread_id, order, self._world.now)
         return order
@@ -213,15 +206,21 @@ class Broker:
 
     def wants_cancel(self, trade: HostTrade) -> bool:
         """Whether the working order of this leg is to be taken off the book."""
-        spread_id, leg_name = tag_parts(trade.tag)
-        record = self._desk.records.get(spread_id or "")
+        spread_id, leg = _owner(trade)
+        record = self._desk.records.get(spread_id)
         if record is None:
             return False
         return any(
-            isinstance(command, CancelOrder) and command.leg == leg_name
+            isinstance(command, CancelOrder) and command.leg is leg
             for command in outstanding(record.position)
         )
 
     def _closes(self, spread_id: str, leg: LegName, order: SubmitOrder) -> bool:
         state = self._desk.records[spread_id].position.leg(leg)
         return order.reduce_only and order.quantity > abs(state.held) - state.lot
+
+
+def _owner(trade: HostTrade) -> tuple[str, LegName]:
+    """Spread and leg of a trade; every trade of the stand-in has a tag."""
+    spread_id, _, leg = trade.tag.split(" ")
+    return spread_id, LegName(leg)

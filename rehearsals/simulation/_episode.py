@@ -1,7 +1,9 @@
 """One episode: a foul exchange, crashes and strangers; then a fair one, and the judgement."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from random import Random
 
 from freqtrade_ext.errors import ExtensionError
@@ -11,6 +13,7 @@ from freqtrade_ext.sandbox.engine import (
     AddExternally,
     AutoDeleverage,
     CloseExternally,
+    Command,
     LiquidateByForce,
     OrderScript,
     PlaceExternally,
@@ -83,9 +86,10 @@ class _Episode:
         world, plan = self.world, self.plan
         world.note(f"seed {self.outcome.seed}: {plan}")
         for at_ms, number in plan.exits:
-            world.at(START_MS + at_ms, lambda n=number: self.to_exit.append(self.spreads[n].spread_id))  # type: ignore[misc]
+            spread_id = self.spreads[number].spread_id
+            world.at(START_MS + at_ms, partial(self.to_exit.append, spread_id))
         for at_ms, kind, number in plan.blows:
-            world.at(START_MS + at_ms, lambda k=kind, n=number: self._strike(k, MARKETS[n]))  # type: ignore[misc]
+            world.at(START_MS + at_ms, partial(self._strike, kind, MARKETS[number]))
         try:
             self._run_until(lambda: world.now >= START_MS + plan.foul_ms)
             world.note("the exchange is fair from now on")
@@ -95,11 +99,11 @@ class _Episode:
             self._come_to_rest(must_be_flat=False)
             self.outcome.rest_seconds = (world.now - fair_ms) / 1000
             if not self.outcome.problems:
-                self.to_exit = [spread.spread_id for spread in self.spreads]
+                self.to_exit += [spread.spread_id for spread in self.spreads]
                 world.note("every spread is to be closed")
                 self._come_to_rest(must_be_flat=True)
         except (ExtensionError, AssertionError, ArithmeticError, LookupError, TypeError) as error:
-            if tracing_on(world):
+            if world.tracing:  # a person is watching: the error is shown where it happens
                 raise
             self.outcome.problems.append(f"escaped: {type(error).__name__}: {error}")
         self._measure()
@@ -107,16 +111,14 @@ class _Episode:
 
     # Living and dying
 
-    def _run_until(self, is_over: "object") -> None:
-        assert callable(is_over)  # noqa: S101 - for the types
+    def _run_until(self, is_over: Callable[[], bool]) -> None:
         while not is_over():
             try:
                 self._live(is_over)
             except Killed:
                 self._bury()
 
-    def _live(self, is_over: "object") -> None:
-        assert callable(is_over)  # noqa: S101 - for the types
+    def _live(self, is_over: Callable[[], bool]) -> None:
         if self.process is None:
             self._start()
         while self.process is not None and not is_over():
@@ -171,7 +173,7 @@ class _Episode:
             if spread_id in process.desk.records:
                 self.world.note(f"exit of {spread_id} requested")
             process.desk.request_exit(spread_id, CloseReason.MEAN_REVERSION, self.world.now)
-        self.to_exit = []
+        self.to_exit.clear()
         for market in self.to_force:
             for trade in self.books.open_trades(market):
                 process.host.force_exit(trade)
@@ -196,7 +198,7 @@ class _Episode:
         elif kind in {"stop", "stalled stop"}:
             self._reach_stop(market, stalled=kind == "stalled stop")
         else:
-            commands = {
+            commands: dict[str, Command] = {
                 "close": CloseExternally(market),
                 "part": CloseExternally(market, share),
                 "add": AddExternally(market, share),
@@ -280,8 +282,3 @@ class _Episode:
         outcome.ghosts = len(self.database.ghosts)
         outcome.fills = len(world.fills)
         outcome.fired = self.weather.fired
-
-
-def tracing_on(world: World) -> bool:
-    """Whether a person is watching: then an error is shown where it happens."""
-    return world.tracing

@@ -1,4 +1,4 @@
-"""Stand-in for the adapter's order gate: whose order is this, and what is the host told?"""
+"""Stand-in for the adapter's order gate: whose order it is, and what the host is told of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -6,6 +6,7 @@ cannot find at its start it takes for canceled.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 
@@ -111,9 +112,7 @@ class Host:
         if fully_canceled or self._broker.wants_cancel(trade):
             self._handle_cancel_order(trade, order, report)
 
-    def _handle_cancel_order(
-        self, trade: HostTrade, order: HostOrder, report: OrderReport
-    ) -> bool:
+    def _handle_cancel_order(self, trade: HostTrade, order: HostOrder, report: OrderReport) -> bool:
         if order.side is trade.entry_side:
             return self._handle_cancel_enter(trade, order, report)
         return self._handle_cancel_exit(trade, order, report)
@@ -141,9 +140,7 @@ class Host:
         self._update_wallets()
         return False
 
-    def _handle_cancel_exit(
-        self, trade: HostTrade, order: HostOrder, report: OrderReport
-    ) -> bool:
+    def _handle_cancel_exit(self, trade: HostTrade, order: HostOrder, report: OrderReport) -> bool:
         canceled = False
         if report.status is OrderStatus.OPEN:
             rest = (trade.amount - report.filled_quantity) * trade.open_rate
@@ -156,7 +153,12 @@ class Host:
         return canceled
 
     def _update_trade_state(
-        self, trade: HostTrade, order: HostOrder, report: OrderReport, *, recalculating: bool = False
+        self,
+        trade: HostTrade,
+        order: HostOrder,
+        report: OrderReport,
+        *,
+        recalculating: bool = False,
     ) -> bool:
         """Count an order; whether it ended without a fill."""
         self._apply(order, report)
@@ -181,10 +183,8 @@ class Host:
     ) -> None:
         if order.is_open:
             return
-        try:
+        with suppress(StoreError):  # `answer_on_error`
             self._broker.filled(trade)
-        except StoreError:  # `answer_on_error`
-            pass
         if order.role == "entry" and not is_recovery:
             self._cancel_stops(trade)
         if not trade.is_open:
@@ -444,9 +444,7 @@ class Host:
     def _price(self, market: str) -> Decimal:
         return self._world.market.price(market, self._world.now)
 
-    def _row(
-        self, report: OrderReport, role: str, quantity: Decimal, price: Decimal
-    ) -> HostOrder:
+    def _row(self, report: OrderReport, role: str, quantity: Decimal, price: Decimal) -> HostOrder:
         return HostOrder(
             order_id=report.venue_order_id,
             side=report.side,

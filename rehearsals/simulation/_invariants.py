@@ -1,12 +1,12 @@
 """What must hold when a fair exchange has brought everything to rest."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 
 from freqtrade_ext.execution import DifferenceKind, IntentPurpose, PassReport
 from freqtrade_ext.sandbox.journal import OrderFilled
-from freqtrade_ext.spreads import LegName, SpreadState
+from freqtrade_ext.spreads import LegName, SpreadRecord, SpreadState
 from rehearsals.simulation._books import HostBooks
 from rehearsals.simulation._gate import market_of
 from rehearsals.simulation._market import LOT, MARKETS
@@ -92,12 +92,12 @@ def _overfilled(
     world: World, database: Database, process: Process, ledger: Ledger
 ) -> Iterator[str]:
     """No episode of a spread buys more of a leg than it has planned."""
-    bought: Counter[tuple[str, str]] = Counter()
+    bought: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
     for fill in world.fills:
         intent = database.intents.get(fill.client_order_id)
         if intent is not None and intent.purpose is IntentPurpose.ENTRY:
             episode = fill.client_order_id.rpartition("-")[2]
-            bought[intent.market, episode] += fill.quantity  # type: ignore[assignment]
+            bought[intent.market, episode] += fill.quantity
     for (market, episode), quantity in bought.items():
         wanted = process.planned.get(market, ZERO)
         if quantity > wanted and not ledger.was_touched(market):
@@ -119,13 +119,9 @@ def _lost(world: World, database: Database, books: HostBooks) -> Iterator[str]:
             yield f"lost: {fill.client_order_id} ({intent.purpose}) filled, not in the books"
 
 
-def _apart(
-    world: World, books: HostBooks, ledger: Ledger, database: Database
-) -> Iterator[str]:
+def _apart(world: World, books: HostBooks, ledger: Ledger, database: Database) -> Iterator[str]:
     """Books and exchange hold the same; what a person has left over is reported, to the lot."""
-    items = {
-        (item.market, item.kind) for item in database.items.values() if item.closed_ms is None
-    }
+    items = {(item.market, item.kind) for item in database.items.values() if item.closed_ms is None}
     for market in MARKETS:
         actual, booked = world.exchange.position(market).quantity, books.held(market)
         gap = actual - booked
@@ -148,22 +144,28 @@ def _orphans(process: Process, *, must_be_flat: bool) -> Iterator[str]:
             continue
         if must_be_flat:
             yield f"not at rest: {spread_id} was to be closed"
-        plan = position.plan
-        shares = []
-        for leg in LegName:
-            owned.add((spread_id, leg.value))
-            held = process.books.held(market_of(record, leg))
-            if plan is None or not held * plan.leg(leg).quantity > 0:
-                yield f"orphan: {spread_id} holds {held} of leg {leg}"
-                continue
-            shares.append((held / plan.leg(leg).quantity, LOT / abs(plan.leg(leg).quantity)))
-        if len(shares) == 2 and abs(shares[0][0] - shares[1][0]) > 1.01 * float(  # type: ignore[operator]
-            shares[0][1] + shares[1][1]
-        ):
-            yield f"orphan: {spread_id} is hedged {shares[0][0]} to {shares[1][0]}"
+        owned |= {(spread_id, leg.value) for leg in LegName}
+        yield from _unhedged(process.books, record)
     for trade in process.books.open_trades():
         if tuple(trade.tag.split(" ")[::2]) not in owned:
             yield f"orphan: trade {trade.trade_id} of {trade.market} is nobody's"
+
+
+def _unhedged(books: HostBooks, record: SpreadRecord) -> Iterator[str]:
+    """Both legs hold the same share of the plan, within one lot of each."""
+    name, plan = record.position.spread_id, record.position.plan
+    if plan is None:
+        yield f"orphan: {name} is open without a plan"
+        return
+    shares, lots = [], ZERO
+    for leg in LegName:
+        held, wanted = books.held(market_of(record, leg)), plan.leg(leg).quantity
+        shares.append(held / wanted)
+        lots += LOT / abs(wanted)
+        if held * wanted <= 0:
+            yield f"orphan: {name} holds {held} of leg {leg}"
+    if abs(shares[0] - shares[1]) > lots:
+        yield f"orphan: {name} is hedged {shares[0]} to {shares[1]}"
 
 
 def _stray_orders(world: World, books: HostBooks, database: Database) -> Iterator[str]:

@@ -112,3 +112,11 @@ class StandingMarket:
     def funding_events(self, symbol: str, start_ms: int, end_ms: int) -> Sequence[FundingEvent]:
         """No funding: an episode lasts minutes."""
         return ()
+
+    def next_funding(self, symbol: str, now_ms: int) -> FundingEvent:
+        """Nobody looks at funding."""
+        raise NotImplementedError
+
+    def open_interest(self, symbol: str, now_ms: int) -> Decimal:
+        """Nobody looks at open interest."""
+        raise NotImplementedError

@@ -1,6 +1,6 @@
 """One process of the bot, from its start to its death: the product's parts, and the host."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 
 from freqtrade_ext.errors import StoreError, VenueError
@@ -83,9 +83,7 @@ class Process:
             lambda _: LOT,
             settling_seconds=5.0,
         )
-        broker = Broker(
-            world, self.desk, self.guard, books, intents, lambda: self.host.wallet.keys()
-        )
+        broker = Broker(world, self.desk, self.guard, books, intents, self._wallet)
         self.broker = broker
         gate = Gate(world, weather, venue, self.guard, self.desk, books, intents)
         self.host = Host(
@@ -96,6 +94,9 @@ class Process:
         self._next_watch_ms = 0
         self.last_pass: PassReport | None = None
         self.planned: dict[str, Decimal] = {}  # most that an entry may buy, by market
+
+    def _wallet(self) -> Collection[str]:
+        return self.host.wallet.keys()
 
     def start(self) -> None:
         """Recover, then let the host look its open orders up."""

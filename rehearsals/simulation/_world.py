@@ -23,8 +23,8 @@ LEVERAGE = 3
 _STEP_MS = 400  # the exchange is walked at least this often: stalls and scripted ends need it
 
 
-class Killed(BaseException):  # noqa: N818 - kill -9 is no error that anybody could catch
-    """The process is dead; nothing of it runs any more, not even its clean-up."""
+class Killed(BaseException):
+    """Kill -9: no error that anybody could catch; nothing of the process runs any more."""
 
 
 class World:

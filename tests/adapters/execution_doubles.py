@@ -30,8 +30,14 @@ from freqtrade_ext.execution import (
     OrderSide,
 )
 from freqtrade_ext.sandbox import Exchange as SandboxExchange
-from freqtrade_ext.sandbox import Fault, FaultPlan, Journal, SandboxServer
-from freqtrade_ext.sandbox import connection_settings, wall_clock
+from freqtrade_ext.sandbox import (
+    Fault,
+    FaultPlan,
+    Journal,
+    SandboxServer,
+    connection_settings,
+    wall_clock,
+)
 from freqtrade_ext.sandbox.engine import (
     AddExternally,
     CancelAllOrders,

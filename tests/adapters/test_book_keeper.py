@@ -11,7 +11,8 @@ Bugs planted by hand, each caught by the test named:
 5. a second adoption adds a second row -> test_adopting_twice_is_adopting_once
 6. a short entry becomes a long trade -> test_an_entry_that_freqtrade_never_heard_of_becomes_a_trade
 7. a reducing order opens a trade -> test_what_belongs_to_no_trade_is_refused
-8. an order of another spread goes into the trade -> test_an_order_of_another_spread_is_no_order_of_this
+8. an order of another spread goes into the trade ->
+   test_an_order_of_another_spread_is_no_order_of_this
 9. an adopted exit has no reason -> test_an_adopted_exit_closes_the_trade
 10. a stop is taken for an exit -> test_an_adopted_stop_waits_as_a_stop
 11. `write_off` always closes -> test_a_part_is_written_off_and_the_rest_stays
@@ -338,20 +339,16 @@ def test_a_trade_that_is_closed_is_not_written_off(stage):
 # A database that does not take it
 
 
-@pytest.fixture
-def impatient(bot):
-    """Freqtrade's connection, which does not wait for a lock for long."""
+def hurry():
+    """Let Freqtrade's connection not wait for a lock for long."""
     Trade.session.connection().exec_driver_sql("PRAGMA busy_timeout = 20")
-    yield
-    Trade.session.remove()
 
 
-def test_a_locked_database_is_an_error_and_no_more(stage, bot, impatient):
+def test_a_locked_database_is_an_error_and_no_more(stage, bot):
     trade = stage.enter()
     booked = booked_of(stage)
     first, second = stage.send(intent(ETH, "0.2", **OWNED)), stage.send(intent(BTC, "0.1"))
     Trade.commit()
-    Trade.session.connection().exec_driver_sql("PRAGMA busy_timeout = 20")
     path = bot.config["db_url"].removeprefix("sqlite:///")
     locker = sqlite3.connect(path, isolation_level=None)
     locker.execute("BEGIN IMMEDIATE")
@@ -361,7 +358,7 @@ def test_a_locked_database_is_an_error_and_no_more(stage, bot, impatient):
             lambda: stage.books.adopt(second, None),
             lambda: stage.books.write_off(booked, D("0.1"), D(110), "gone"),
         ):
-            Trade.session.connection().exec_driver_sql("PRAGMA busy_timeout = 20")
+            hurry()
             with pytest.raises(StoreError, match="locked"):
                 change()
     finally:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 from freqtrade.enums import RunMode
@@ -25,7 +26,6 @@ from freqtrade_ext.errors import VenueError
 from freqtrade_ext.settings import ExecutionSettings
 
 from .execution_doubles import BTC, FreeOwner
-
 
 API = SimpleNamespace(apiKey="key", secret="secret")
 
@@ -41,8 +41,8 @@ class Guarded(GuardedStrategy):
 class Execution:
     """Stands for the whole of live execution."""
 
-    made = []
-    error = None
+    made: ClassVar[list] = []
+    error: ClassVar[Exception | None] = None
 
     def __init__(self, strategy, settings, owner):
         self.steps = []
@@ -166,6 +166,7 @@ def test_neither_a_backtest_nor_a_dry_run_loads_execution(mode):
     code = f"""
 import sys
 from types import SimpleNamespace
+from typing import ClassVar
 from freqtrade.enums import RunMode
 from freqtrade_ext.adapters.strategies import GuardedStrategy, SpreadStrategy
 from freqtrade_ext.settings import ExecutionSettings

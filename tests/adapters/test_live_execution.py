@@ -380,7 +380,7 @@ def test_a_second_bot_is_refused_and_the_first_goes_on(stage, bench, tmp_path):
 def test_a_bot_that_cannot_ask_the_exchange_does_not_start(stage):
     stage.end()
     stage.bench.fault("GET /fapi/v3/positionRisk", Effect.GARBLED, times=5)
-    with pytest.raises(OperationalException, match="recovery failed: .*cannot be|answered"):
+    with pytest.raises(OperationalException, match=r"recovery failed: .*answered"):
         stage.start()
     assert stage.bot.strategy._execution is None
     assert stage.lease is None

@@ -1,4 +1,14 @@
-"""From Freqtrade's questions to the desk and back: a whole life of a spread in memory."""
+"""
+From Freqtrade's questions to the desk and back: a whole life of a spread in memory.
+
+Bugs planted by hand where the order guard is asked, each caught by the test named:
+
+1. an unknown order counts as refused -> test_an_order_whose_outcome_is_unknown_is_waited_for
+2. an order in question is asked for again ->
+   test_an_order_that_is_being_asked_for_is_not_asked_for_by_freqtrade
+3. its market is free for a new spread -> test_a_market_with_an_unknown_order_is_not_entered
+4. a bot that is asked to end opens spreads -> test_a_bot_that_is_asked_to_end_opens_nothing
+"""
 
 import logging
 from datetime import UTC, datetime, timedelta

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import ccxt
 import pytest
 from freqtrade.enums import TradingMode
-from freqtrade.exchange import Exchange
 from freqtrade.exceptions import InsufficientFundsError, InvalidOrderException, TemporaryError
+from freqtrade.exchange import Exchange
 from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.persistence import Order, Trade
 from freqtrade.rpc import rpc

@@ -4,13 +4,22 @@ import json
 import logging
 from collections.abc import Iterator
 from decimal import Decimal
+from random import Random
 
 import pytest
 from click.testing import CliRunner
 
 from freqtrade_ext.errors import StoreError, VenueError
-from freqtrade_ext.execution import Intent, IntentPurpose, OrderKind, OrderSide, OrderStatus
-from freqtrade_ext.execution import Accepted, Rejected, Unanswered
+from freqtrade_ext.execution import (
+    Accepted,
+    Intent,
+    IntentPurpose,
+    OrderKind,
+    OrderSide,
+    OrderStatus,
+    Rejected,
+    Unanswered,
+)
 from freqtrade_ext.sandbox.journal import OrderFilled
 from freqtrade_ext.spreads import LegName
 from rehearsals.simulation import FaultClass, Outcome, Summary, fault_of, run_episode
@@ -104,15 +113,13 @@ def test_killed_processes_start_again_and_trade():
 
 
 def test_every_class_of_faults_trades():
-    filled = {fault: 0 for fault in FaultClass}
+    filled = dict.fromkeys(FaultClass, 0)
     for seed in range(54):
         filled[fault_of(seed)] += run_episode(seed).fills
     assert all(filled.values())
 
 
 def test_plans_of_blows_and_kills_use_every_kind():
-    from random import Random
-
     plans = [draw(Random(n), FaultClass.MIXED) for n in range(400)]
     plans += [draw(Random(n), FaultClass.KILL_TWICE) for n in range(400)]
     assert {kind for plan in plans for _, kind, _ in plan.blows} == set(BLOWS.values())
@@ -269,8 +276,8 @@ def test_one_answer_of_a_batch_may_be_unreadable():
     venue = a_venue(world, lost_in_batch=0.5)
     kinds = set()
     for number in range(20):
-        pair_of_legs = [an_intent(f"a{number}"), an_intent(f"b{number}", market=TWO)]
-        kinds.add(tuple(type(answer) for answer in venue.submit(pair_of_legs)))
+        both = [an_intent(f"a{number}"), an_intent(f"b{number}", market=TWO)]
+        kinds.add(tuple(type(answer) for answer in venue.submit(both)))
     assert {(Accepted, Unanswered), (Unanswered, Accepted)} <= kinds
 
 
@@ -351,9 +358,7 @@ def test_a_stop_becomes_an_order_that_the_host_finds_under_the_name_of_the_stop(
     world = World(0)
     venue = a_venue(world)
     venue.submit([an_intent()])
-    stop = an_intent(
-        "s-1", kind=OrderKind.STOP, side=OrderSide.SELL, price=D(16), reduce_only=True
-    )
+    stop = an_intent("s-1", kind=OrderKind.STOP, side=OrderSide.SELL, price=D(16), reduce_only=True)
     (answer,) = venue.submit([stop])
     assert isinstance(answer, Accepted)
     world.market.move(ONE, D(15), world.now + 1)
@@ -396,8 +401,6 @@ def a_fill(symbol, side, quantity, position, time_ms, name="ONE-TWO.1-Ae1-x"):
 
 
 def a_spread():
-    from random import Random
-
     plan = draw(Random(0), FaultClass.NONE)
     plan.is_small = plan.shared_leg = False
     return spreads_of(plan)[0]
