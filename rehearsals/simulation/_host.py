@@ -172,10 +172,12 @@ class Host:
 
     def _apply(self, order: HostOrder, report: OrderReport) -> None:
         new = (report.status, report.filled_quantity)
-        if new != (order.status, order.filled):
-            order.changed_ms = self._world.now
+        if new == (order.status, order.filled):
+            return
         order.status, order.filled = new
         order.price = report.average_price or order.price
+        if not order.is_open:  # of an open order the adapter reads only when it was created
+            order.changed_ms = self._world.now
         self._books.is_dirty = True
 
     def _update_trade_after_fill(

@@ -15,7 +15,7 @@ Bugs planted by hand, each caught by the test named:
 10. conditional orders are left out of open orders -> test_open_orders_of_one_market_and_of_all
 11. all markets are asked as spot -> test_open_orders_of_one_market_and_of_all
 12. a cancel of an ended order raises -> test_an_order_that_has_ended_is_canceled_without_an_error
-13. an answer of the wrong shape is a KeyError of the query ->
+13. a web page is read as an empty answer ->
     test_a_question_without_a_readable_answer_is_an_error_of_the_venue
 14. "no such order" is a VenueError -> test_an_order_that_was_never_sent_is_not_found
 15. reduce-only is not passed on -> test_an_own_order_only_reduces
@@ -25,6 +25,7 @@ Bugs planted by hand, each caught by the test named:
 19. the wrapped method is called -> test_wrapped_methods_are_not_asked
 20. a batch with a name that nobody gave is believed ->
     test_answers_that_cannot_be_told_apart_are_unknown
+21. an order without an id is accepted -> test_the_answer_to_an_order_may_have_the_wrong_shape
 """
 
 import ccxt
@@ -525,10 +526,12 @@ def test_an_answer_of_the_wrong_shape_is_an_error_of_the_venue(
 
 
 def test_the_answer_to_an_order_may_have_the_wrong_shape(bench, venue, monkeypatch):
-    monkeypatch.setattr(type(bench.api), "create_order", lambda *arguments, **named: {"id": None})
+    nameless = {"id": None, "side": "buy", "status": "open", "amount": 0.1, "filled": 0.0}
+    monkeypatch.setattr(type(bench.api), "create_order", lambda *arguments, **named: nameless)
     monkeypatch.setattr(type(bench.api), "create_orders", lambda *arguments: [{}, {}])
     (answer,) = venue.submit([intent(BTC)])
-    assert isinstance(answer, Accepted | Unanswered)
+    assert isinstance(answer, Unanswered)
+    assert "without an id" in answer.text
     assert all(isinstance(a, Unanswered) for a in venue.submit([intent(BTC), intent(ETH)]))
 
 

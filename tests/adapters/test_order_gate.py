@@ -263,7 +263,8 @@ def test_the_error_is_the_asked_orders_own(stage):
 def test_a_companion_whose_leverage_fails_stays(stage, caplog):
     stage.gate.forget_settings(ETH)
     stage.owner.claims = legs = pair_of_legs()
-    stage.bench.fault(LEVERAGE, Effect.REJECT(-4028), match={"symbol": "ETHUSDT"})
+    # Freqtrade tries a leverage five times.
+    stage.bench.fault(LEVERAGE, Effect.REJECT(-4028), match={"symbol": "ETHUSDT"}, times=5)
     order = stage.order()
     assert order["clientOrderId"] == legs[0].client_order_id
     assert stage.bench.accepted(legs[1].client_order_id) == 0
