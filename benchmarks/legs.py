@@ -12,6 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
+import psutil  # type: ignore[import-untyped]
+
 from freqtrade_ext.cli._bot_process import BotProcess
 from freqtrade_ext.cli._demo_stage import Stage, StageOptions
 from freqtrade_ext.sandbox import RequestSeen
@@ -20,6 +22,8 @@ from rehearsals.soak import prepare
 LATENCY_MS = 50.0
 SECONDS = 240.0
 ORDERS = ("POST /fapi/v1/order", "POST /fapi/v1/batchOrders")
+LOOP_SECONDS = 2.0  # of the stage's configuration
+RESTARTS = 3
 LOOP_PAUSE_MS = 400.0  # a loop of the bot begins after a pause longer than this
 
 
@@ -62,8 +66,27 @@ def legs_of(log: Sequence[RequestSeen], spreads: set[frozenset[str]]) -> list[Le
     return found
 
 
-def measure(folder: Path, *, guard: bool, seed: int = 5) -> list[Legs]:
-    """Trade for a while and look at the request log."""
+@dataclass(frozen=True, slots=True)
+class Session:
+    """
+    What one bot did.
+
+    Attributes
+    ----------
+    legs : list of Legs
+    processor_ms : float
+        Processor time of the bot for each of its loops, all threads.
+    restart_s : list of float
+        From the start of the process after kill -9, with spreads open, until it trades.
+    """
+
+    legs: list[Legs]
+    processor_ms: float
+    restart_s: list[float]
+
+
+def measure(folder: Path, *, guard: bool, seed: int = 5) -> Session:
+    """Trade for a while and look at the request log; then kill the bot and start it again."""
     options = replace(StageOptions(), seed=seed, latency_ms=LATENCY_MS)
     stage = Stage.set_up(folder, options)
     server = stage.rehearsal.server
@@ -73,12 +96,29 @@ def measure(folder: Path, *, guard: bool, seed: int = 5) -> list[Legs]:
         mark = server.request_count
         with BotProcess([stage.config], stage.api, stage.folder / "live.log") as bot:
             bot.wait_until_running(120.0)
-            end = time.monotonic() + SECONDS
-            while time.monotonic() < end:
+            begin, spent = time.monotonic(), _processor_seconds(bot)
+            while time.monotonic() < begin + SECONDS:
                 bot.check_alive()
                 time.sleep(2.0)
             log = server.requests_since(mark)
-    return legs_of(log, {frozenset((legs.leg_a, legs.leg_b)) for legs in stage.legs()})
+            loops = (time.monotonic() - begin) / LOOP_SECONDS
+            processor_ms = (_processor_seconds(bot) - spent) / loops * 1000
+            restarts = [_restart(bot) for _ in range(RESTARTS)]
+    spreads = {frozenset((legs.leg_a, legs.leg_b)) for legs in stage.legs()}
+    return Session(legs_of(log, spreads), processor_ms, restarts)
+
+
+def _processor_seconds(bot: BotProcess) -> float:
+    times = psutil.Process(bot.pid).cpu_times()
+    return float(times.user + times.system)
+
+
+def _restart(bot: BotProcess) -> float:
+    bot.kill()
+    begin = time.monotonic()
+    bot.start()
+    bot.wait_until_running(120.0)
+    return time.monotonic() - begin
 
 
 def main() -> None:
@@ -86,8 +126,9 @@ def main() -> None:
     print(f"legs, {LATENCY_MS:.0f} ms added to every request, {SECONDS:.0f} s each:")
     with tempfile.TemporaryDirectory() as folder:
         for guard in (True, False):
-            legs = measure(Path(folder) / str(guard), guard=guard)
+            session = measure(Path(folder) / str(guard), guard=guard)
             name = "order guard" if guard else "leg after leg"
+            legs = session.legs
             if not legs:
                 print(f"  {name}: no spread was traded")
                 continue
@@ -96,7 +137,12 @@ def main() -> None:
                 f"second: median {median(each.requests_between for each in legs):.0f}, "
                 f"worst {max(each.requests_between for each in legs)}; "
                 f"time: median {median(each.gap_ms for each in legs):.0f} ms, "
-                f"worst {max(each.gap_ms for each in legs):.0f} ms; "
-                f"requests from the loop's start to the first order: median "
-                f"{median(each.requests_before for each in legs):.0f}"
+                f"worst {max(each.gap_ms for each in legs):.0f} ms"
+            )
+            print(
+                "    from the loop's start to the second order: median "
+                f"{median(each.requests_before + each.requests_between for each in legs):.0f} "
+                f"requests, {median(each.before_ms + each.gap_ms for each in legs):.0f} ms; "
+                f"processor time per loop {session.processor_ms:.0f} ms; restart after kill -9 "
+                f"until RUNNING: {', '.join(f'{each:.1f}' for each in session.restart_s)} s"
             )

@@ -99,6 +99,22 @@ class FreqtradeBooks:
             leg=tag.leg.value if tag else None,
         )
 
+    def drop_empty(self) -> None:
+        """
+        Delete open trades that hold nothing and wait for nothing.
+
+        Freqtrade does so when it cancels an entry without a fill; a bot that is killed in between
+        leaves one, and its market could not be entered again.
+        """
+        for trade in Trade.get_open_trades():
+            if trade.amount or trade.has_open_orders or not trade.orders:
+                continue
+            if any(order.safe_filled for order in trade.orders):
+                continue
+            logger.warning("[SAFETY] trade %s of %s never held anything", trade.id, trade.pair)
+            trade.delete()
+            Trade.commit()
+
     def has_order(self, market: str, venue_order_id: str) -> bool:
         """Whether any trade, open or closed, shows this order."""
         wanted = (Order.order_id == str(venue_order_id)) & (Order.ft_pair == market)

@@ -32,7 +32,8 @@ def leg_book(trade: Any, *, in_callback: bool = False) -> LegBook:
                 order_id=str(order.order_id),
                 quantity=to_quantity(order.safe_amount) * direction,
                 filled=filled * direction,
-                is_open=bool(order.ft_is_open),
+                # A row may stay open in a trade that has been closed: nothing more comes of it.
+                is_open=bool(order.ft_is_open) and trade.is_open,
             )
         )
     held = None

@@ -36,6 +36,7 @@ _LOOP_MS = 2_000
 _PATIENCE_MS = 420_000  # a fair exchange brings every spread to rest within this time
 _QUIET_LOOPS = 3
 _NOTICED_MS = 20_000  # the watcher looks every five seconds, and twice before it acts
+_UNSTALLED_MS = 45_000
 _RESTARTS = 40
 
 
@@ -95,6 +96,9 @@ class _Episode:
             world.note("the exchange is fair from now on")
             world.kills.clear()
             self.database.down_until_ms = 0
+            for order in world.exchange.book.working():
+                # Time enough for the coordinator to give up on it, then a fair exchange fills it.
+                order.stalled_until_ms = min(order.stalled_until_ms, world.now + _UNSTALLED_MS)
             fair_ms = world.now
             self._come_to_rest(must_be_flat=False)
             self.outcome.rest_seconds = (world.now - fair_ms) / 1000

@@ -71,6 +71,7 @@ def problems(
         *_duplicates(world),
         *_overfilled(world, database, process, ledger),
         *_lost(world, database, process.books),
+        *_own_legs_repaired(world, database, ledger),
         *_apart(world, process.books, ledger, database),
         *_orphans(process, must_be_flat=must_be_flat),
         *_stray_orders(world, process.books, database),
@@ -119,6 +120,15 @@ def _lost(world: World, database: Database, books: HostBooks) -> Iterator[str]:
             yield f"lost: {fill.client_order_id} ({intent.purpose}) filled, not in the books"
 
 
+def _own_legs_repaired(world: World, database: Database, ledger: Ledger) -> Iterator[str]:
+    """Only what a stranger has done is repaired by an order."""
+    for fill in world.fills:
+        intent = database.intents.get(fill.client_order_id)
+        is_repair = intent is not None and intent.purpose is IntentPurpose.REPAIR
+        if is_repair and not ledger.was_touched(fill.symbol):
+            yield f"orphan: {fill.client_order_id} has closed what was ours in {fill.symbol}"
+
+
 def _apart(world: World, books: HostBooks, ledger: Ledger, database: Database) -> Iterator[str]:
     """Books and exchange hold the same; what a person has left over is reported, to the lot."""
     items = {(item.market, item.kind) for item in database.items.values() if item.closed_ms is None}
@@ -147,6 +157,8 @@ def _orphans(process: Process, *, must_be_flat: bool) -> Iterator[str]:
         owned |= {(spread_id, leg.value) for leg in LegName}
         yield from _unhedged(process.books, record)
     for trade in process.books.open_trades():
+        if not trade.amount and not trade.open_orders:
+            continue  # Freqtrade's: canceled without a fill just before a crash, it stays open
         if tuple(trade.tag.split(" ")[::2]) not in owned:
             yield f"orphan: trade {trade.trade_id} of {trade.market} is nobody's"
 

@@ -41,7 +41,7 @@ from .execution_doubles import BTC, ETH, D, fresh, intent, serve
 served = pytest.fixture(serve, scope="module")
 bench = pytest.fixture(fresh)
 STRATEGY = SimpleNamespace(get_strategy_name=lambda: "Guarded", stoploss=-0.5)
-SETTINGS = ExecutionSettings(patience_seconds=1.0, settling_seconds=5.0)
+SETTINGS = ExecutionSettings(patience_seconds=10.0, settling_seconds=5.0)
 
 
 @pytest.fixture(autouse=True)

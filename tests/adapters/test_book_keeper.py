@@ -16,7 +16,7 @@ Bugs planted by hand, each caught by the test named:
 9. an adopted exit has no reason -> test_an_adopted_exit_closes_the_trade
 10. a stop is taken for an exit -> test_an_adopted_stop_waits_as_a_stop
 11. `write_off` always closes -> test_a_part_is_written_off_and_the_rest_stays
-12. `write_off` does not commit -> test_a_trade_is_written_off_at_a_price
+12. what is written off has no reason -> test_a_trade_is_written_off_at_a_price
 13. a failed commit leaves the session unusable -> test_a_locked_database_is_an_error_and_no_more
 14. every open question flattens -> test_repairs_that_have_not_settled
 15. closed trades' orders are unknown -> test_orders_of_closed_trades_are_known
@@ -24,6 +24,7 @@ Bugs planted by hand, each caught by the test named:
 """
 
 import sqlite3
+import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -144,7 +145,17 @@ def test_a_trade_whose_entry_is_open_holds_nothing(stage):
     assert booked.orders[0].is_open
 
 
-def test_times_are_utc(stage):
+def test_times_are_utc(stage, monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        check_times(stage)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def check_times(stage):
     trade = keep(pair=BTC, amount=1.0)
     assert stage.books.read().trades[0].changed_ms == 0
     order = add_order(trade, "buy", 1.0, 100.0)

@@ -138,6 +138,13 @@ def test_a_dry_run_has_no_account(bench, configure):
     assert seen == []
 
 
+def test_an_account_without_the_guard_is_left_alone(bench, configure):
+    init_db("sqlite://")
+    with bench.requests() as seen:
+        assert recover_account(configure(ext={"execution": {"guard": False}})) is None
+    assert seen == []
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [

@@ -607,7 +607,6 @@ def test_a_bot_that_is_asked_to_end_opens_nothing(guarded):
         ("force_exit", CloseReason.MANUAL),
         ("stop_loss", CloseReason.SL),
         ("trailing_stop_loss", CloseReason.TRAILING),
-        ("liquidation", CloseReason.EMERGENCY_SL),
         ("emergency_exit", CloseReason.EMERGENCY_SL),
     ],
 )

@@ -11,7 +11,7 @@ Bugs planted by hand, each caught by the test named:
 7. shorts are held as longs -> test_held_is_signed
 8. a spread on its way is at rest -> test_at_rest_is_every_spread_whole
 9. a failed entry closes nothing -> test_a_refused_leg_closes_the_other_at_once
-10. an unknown partner is closed -> test_nothing_follows_while_the_other_leg_is_unknown
+10. an unknown partner counts as refused -> test_nothing_follows_while_the_other_leg_is_unknown
 """
 
 from decimal import Decimal
@@ -260,8 +260,10 @@ def test_two_refused_legs_leave_nothing_to_close(stage):
 
 
 def test_nothing_follows_while_the_other_leg_is_unknown(stage):
-    _, following = react(stage, IntentState.REJECTED, IntentState.UNKNOWN)
+    intents, following = react(stage, IntentState.REJECTED, IntentState.UNKNOWN)
     assert list(following) == []
+    working = stage.desk.records["ETH-BTC"].position.leg(LegName.B).working
+    assert working.client_order_id == intents[1].client_order_id  # it is still asked for
 
 
 def test_an_exit_that_fails_is_left_to_the_books(stage):

@@ -109,7 +109,7 @@ def test_an_error_of_the_store_never_reads_as_a_start(recover):
 def test_a_dry_run_says_so(recover):
     result = recover(None)
     assert (result.exit_code, result.output) == (
-        0, "dry run: there is no account to recover\n",
+        0, "nothing to recover: a dry run, or ext.execution.guard is false\n",
     )  # fmt: skip
 
 
@@ -130,4 +130,7 @@ def test_a_real_dry_run_needs_no_exchange(desk):
                    entry_pricing={"price_side": "same"}, exit_pricing={"price_side": "same"},
                    pairlists=[{"method": "StaticPairList"}])  # fmt: skip
     result = desk.run("recover", "-c", str(desk.config))
-    assert (result.exit_code, result.output) == (0, "dry run: there is no account to recover\n")
+    assert (result.exit_code, result.output) == (
+        0,
+        "nothing to recover: a dry run, or ext.execution.guard is false\n",
+    )

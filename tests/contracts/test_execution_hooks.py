@@ -244,7 +244,14 @@ def refuse(*arguments, **named):
     raise ccxt.InvalidOrder("Order does not exist.")
 
 
-def test_cleanup_calls_the_strategys(bot, monkeypatch):
+def test_every_exit_but_a_liquidation_asks_confirm_trade_exit():
+    """So the partner's exit can leave with it."""
+    text = source(FreqtradeBot.execute_trade_exit)
+    condition = text[text.index("exit_check.exit_type != ExitType.LIQUIDATION") :]
+    assert "self.strategy.confirm_trade_exit" in condition[:200]
+
+
+def test_cleanup_calls_the_strategys():
     assert "self.strategy.ft_bot_cleanup()" in source(FreqtradeBot.cleanup)
     assert "self.freqtrade.cleanup()" in source(Worker._reconfigure)
     assert "self.freqtrade.cleanup()" in source(Worker.exit)
