@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from freqtrade_ext.errors import IllegalRequest, StoreError, VenueError
 from freqtrade_ext.execution._intent_ledger import Entry, IntentLedger, Watch, log_line
-from freqtrade_ext.execution._intents import Intent, IntentState
+from freqtrade_ext.execution._intents import Intent, IntentState, OrderKind
 from freqtrade_ext.execution._ports import (
     Accepted,
     Answer,
@@ -49,6 +49,9 @@ class GuardPolicy:
         How long the venue must go on answering "no such order" before the order is absent.
     first_ask_ms, longest_ask_ms : int
         Pause before the first question; the longest pause between two, towards which it doubles.
+    closing_settling_ms : int
+        The same for a market order that only reduces: it cannot fill twice, and while it is
+        waited for, its leg is held alone.
     min_denials : int
         How many times "no such order" must have been answered.
     asks_per_round : int
@@ -57,6 +60,7 @@ class GuardPolicy:
 
     patience_ms: int = 5_000
     settling_ms: int = 30_000
+    closing_settling_ms: int = 4_000
     first_ask_ms: int = 200
     longest_ask_ms: int = 2_000
     min_denials: int = 4
@@ -72,6 +76,11 @@ class GuardPolicy:
                 f"first_ask_ms ({self.first_ask_ms}) must not be above "
                 f"longest_ask_ms ({self.longest_ask_ms})"
             )
+
+    def settling_of(self, intent: Intent) -> int:
+        """Return how long an order must be denied before it is absent."""
+        closes = intent.reduce_only and intent.kind is OrderKind.MARKET
+        return min(self.closing_settling_ms, self.settling_ms) if closes else self.settling_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,7 +428,8 @@ class OrderGuard:
             return self._ask_late(entry, watch)
         now_ms = self._clock.now_ms()
         policy = self._policy
-        proof = {"settling_ms": policy.settling_ms, "min_denials": policy.min_denials}
+        settling_ms = policy.settling_of(entry.intent)
+        proof = {"settling_ms": settling_ms, "min_denials": policy.min_denials}
         others = None
         if watch.denials.and_one(now_ms).suffice(now_ms, **proof):
             others = self._ledger.others(entry.intent, entry.intent.created_ms - _DAY_MS)
@@ -486,7 +496,8 @@ class OrderGuard:
     def _give_up(self, entry: Entry, watch: Watch) -> OrderOutcome:
         now_ms = self._clock.now_ms()
         entry.watch = _late_watch(now_ms, now_ms)
-        text = f"no such order, said {watch.denials.count} times in {self._policy.settling_ms} ms"
+        settling_ms = self._policy.settling_of(entry.intent)
+        text = f"no such order, said {watch.denials.count} times in {settling_ms} ms"
         intent = self._step(entry, IntentState.ABSENT, text)
         log_line(logging.WARNING, "SAFETY", intent, f"absent, it never arrived: {text}")
         return OrderOutcome(intent, error=watch.error)

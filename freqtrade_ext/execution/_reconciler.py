@@ -133,7 +133,7 @@ class Reconciler:
         clock: Clock,
         lots: Callable[[str], Decimal],
         *,
-        settling_seconds: float = 30.0,
+        settling_seconds: float = 35.0,
     ) -> None:
         self._venue = venue
         self._guard = guard
@@ -209,8 +209,7 @@ class Reconciler:
 
     def _resolve(self) -> None:
         """Ask for the orders of which nobody knows whether they exist."""
-        # The guard needs a few answers beyond the settling time to be certain.
-        until_ms = self._clock.now_ms() + int(self._settling_seconds * 1000) + 5_000
+        until_ms = self._clock.now_ms() + int(self._settling_seconds * 1000)
         while self._guard.open_questions() and self._clock.now_ms() < until_ms:
             self._guard.ask()
             if self._guard.open_questions():

@@ -10,7 +10,6 @@ Bugs planted by hand, each caught by the test named:
 6. a report that cannot be written stops the bot -> test_a_full_disk_does_not_stop_a_recovery
 7. recent trades are left out of the report -> test_the_report_has_the_trades_of_a_day
 8. settings do not reach the guard -> test_settings_reach_the_guard
-9. the margin mode is Freqtrade's enumeration -> test_a_trade_knows_how_the_bot_trades
 """
 
 import json

@@ -9,7 +9,8 @@ Bugs planted by hand, each caught by the test named:
    test_a_forced_order_with_an_open_question_is_not_sent_twice
 5. orders of a spread are taken for forced ones -> test_an_order_of_a_spread_is_not_a_forced_one
 6. the error of ccxt is replaced -> test_freqtrade_gets_the_errors_that_it_knows
-7. an unknown outcome is reported as a refusal -> test_an_order_that_stays_unknown_is_a_time_out
+7. an unknown outcome is reported as a refusal ->
+   test_an_order_that_an_earlier_process_may_have_sent_is_a_time_out
 8. an error of the owner's store ends the bot -> test_an_owner_that_cannot_save_sends_nothing
 9. an accepted order that is denied is gone -> test_an_accepted_order_that_is_denied_is_not_gone
 10. it is never gone -> test_after_three_days_a_denial_is_believed
@@ -318,6 +319,15 @@ def test_an_order_that_stays_unknown_is_a_time_out(stage):
     with pytest.raises(TemporaryError):
         stage.order()
     assert stage.store.find(meant.client_order_id).state is IntentState.UNKNOWN
+
+
+def test_an_order_that_an_earlier_process_may_have_sent_is_a_time_out(stage):
+    """There is no error of ccxt to raise, but it is no refusal."""
+    stage.owner.claims = [meant] = [intent(BTC, "0.1", state=IntentState.UNKNOWN)]
+    stage.store.save(meant)
+    with stage.bench.requests() as seen, pytest.raises(TemporaryError, match="is unknown"):
+        stage.order()
+    assert ORDER not in seen
 
 
 def test_a_forced_order_with_an_open_question_is_not_sent_twice(stage):
