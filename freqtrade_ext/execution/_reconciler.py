@@ -34,7 +34,7 @@ _LOOK_BACK_MS: Final = 86_400_000
 _LOST_MS: Final = 600_000  # after that, an order that the venue has forgotten will not come back
 _ASK_AGAIN_MS: Final = 60_000
 _ASK_AT_ONCE: Final = 3  # times that a cause is asked for at every look: orders are listed late
-_PAUSE_SECONDS: Final = 0.5
+_PAUSE_SECONDS: Final = 0.7
 
 _REPORT_ONLY: Final = frozenset(
     {

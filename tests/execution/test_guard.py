@@ -82,8 +82,10 @@ import pytest
 from freqtrade_ext.errors import IllegalRequest, StoreError, VenueError
 from freqtrade_ext.execution import (
     GuardPolicy,
+    Intent,
     IntentState,
     OrderGuard,
+    OrderKind,
     OrderSide,
     Rejected,
 )
@@ -767,3 +769,38 @@ def test_costly_questions_are_asked_only_when_they_could_prove_absence(desk):
     desk.guard.send([LEG_A])
     assert desk.venue.asked("look_up") == 6
     assert (desk.venue.asked("fills"), desk.venue.asked("positions")) == (0, 0)
+
+
+# A market order that only reduces is settled sooner: its position tells, and it cannot fill twice.
+
+
+@pytest.mark.parametrize(
+    ("order", "seconds"),
+    [
+        pytest.param(exit_of("exit"), 4, id="closing"),
+        pytest.param(LEG_A, 30, id="entry"),
+        pytest.param(exit_of("exit", kind=OrderKind.STOP, price=D(90)), 30, id="stop"),
+    ],
+)
+def test_only_closing_market_orders_are_settled_sooner(order: Intent, seconds: int) -> None:
+    assert GuardPolicy().settling_of(order) == seconds * 1000
+
+
+def test_a_closing_order_is_never_given_more_time_than_others() -> None:
+    assert GuardPolicy(settling_ms=2_000).settling_of(exit_of("exit")) == 2_000
+
+
+def test_a_closing_order_that_never_arrived_is_absent_within_the_patience(desk: Desk) -> None:
+    desk.venue.fates["exit"] = "drop"
+    (outcome,) = desk.guard.send([exit_of("exit")])
+    assert outcome.intent.state is S.ABSENT
+    assert not outcome.intent.is_ghost
+
+
+def test_a_closing_order_whose_position_moved_is_not_absent(desk: Desk) -> None:
+    """Hidden from every order query, but the position is gone: it was filled."""
+    closing = exit_of("exit", held_before=D(2))
+    desk.venue.fates[closing.client_order_id] = "drop"
+    desk.venue.held[closing.market] = D(0)
+    (outcome,) = desk.guard.send([closing])
+    assert outcome.intent.state is S.UNKNOWN

@@ -90,7 +90,7 @@ def test_an_orphan_is_shown_with_what_to_do_about_it(world):
             "entry_price": 100.0,
             "current_price": 90.0,
             "pnl": 0.0,
-            "recommendation": "Close or adopt it: 'freqtrade-ext inbox', or on the exchange.",
+            "recommendation": "Close it: 'freqtrade-ext inbox', or on the exchange.",
         }
     ]
     assert f"1 difference(s) in {BTC}" in report.next_action
