@@ -117,6 +117,7 @@ class Account:
         """
         try:
             self.guard.restore()
+            self.books.mend()
             passes = self.reconciler.run_until_quiet(max_passes=3)
             report = recovery_report(
                 passes, self.books.read(), self._recent_fills(), self.clock.now_ms()

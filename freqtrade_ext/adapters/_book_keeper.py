@@ -99,6 +99,31 @@ class FreqtradeBooks:
             leg=tag.leg.value if tag else None,
         )
 
+    def mend(self) -> None:
+        """
+        Let Freqtrade look again at filled exits that it has not taken off their trade.
+
+        It commits an order with its fill before it books the fill; a bot that is killed in between
+        holds, by its books, what the exchange has sold. Freqtrade looks up open rows only.
+        """
+        for trade in Trade.get_open_trades():
+            if trade.has_open_orders:
+                continue
+            rows = [order for order in trade.orders if order.safe_filled and not order.ft_is_open]
+            exits = [order for order in rows if order.ft_order_side != trade.entry_side]
+            booked = sum(o.safe_amount_after_fee * (-1 if o in exits else 1) for o in rows)
+            lot = float(self._bot.exchange.get_precision_amount(trade.pair) or 1e-8)
+            if not exits or trade.amount - booked < lot / 2:
+                continue
+            exits[-1].ft_is_open = True
+            Trade.commit()
+            logger.warning(
+                "[SAFETY] order %s of %s was filled and is not booked in trade %s; it is looked up",
+                exits[-1].order_id,
+                trade.pair,
+                trade.id,
+            )
+
     def drop_empty(self) -> None:
         """
         Delete open trades that hold nothing and wait for nothing.
@@ -250,6 +275,9 @@ class FreqtradeBooks:
         order.ft_order_tag = "closed_on_exchange"
         booked.orders.append(order)
         booked.exit_reason = "closed_on_exchange"
+        # Freqtrade would look the order up for its fee, in every loop and before anything else.
+        fee = float(quantity * price) * booked.fee_close
+        booked.update_fee(fee, self._bot.stake_currency, booked.fee_close, booked.exit_side)
         booked.update_trade(order)
         Trade.commit()
         logger.warning("[SAFETY] trade %s (%s): %s", trade.trade_id, trade.market, text)

@@ -108,6 +108,7 @@ class LiveExecution:
         if self._lease_is_lost:
             self._bot.state = State.STOPPED
             raise VenueError("the account is traded by another bot; this one has stopped")
+        self._account.books.mend()
         self._account.books.drop_empty()
         self._active = frozenset(trade.pair for trade in Trade.get_open_trades())
         self._reconcile()
