@@ -106,23 +106,26 @@ class FreqtradeBooks:
         It commits an order with its fill before it books the fill; a bot that is killed in between
         holds, by its books, what the exchange has sold. Freqtrade looks up open rows only.
         """
-        for trade in Trade.get_open_trades():
-            if trade.has_open_orders:
-                continue
-            rows = [order for order in trade.orders if order.safe_filled and not order.ft_is_open]
-            exits = [order for order in rows if order.ft_order_side != trade.entry_side]
-            booked = sum(o.safe_amount_after_fee * (-1 if o in exits else 1) for o in rows)
-            lot = float(self._bot.exchange.get_precision_amount(trade.pair) or 1e-8)
-            if not exits or trade.amount - booked < lot / 2:
-                continue
-            exits[-1].ft_is_open = True
-            Trade.commit()
-            logger.warning(
-                "[SAFETY] order %s of %s was filled and is not booked in trade %s; it is looked up",
-                exits[-1].order_id,
-                trade.pair,
-                trade.id,
-            )
+        with _database():
+            for trade in Trade.get_open_trades():
+                if not trade.has_open_orders:
+                    self._mend(trade)
+
+    def _mend(self, trade: Any) -> None:
+        rows = [order for order in trade.orders if order.safe_filled and not order.ft_is_open]
+        exits = [order for order in rows if order.ft_order_side != trade.entry_side]
+        booked = sum(o.safe_amount_after_fee * (-1 if o in exits else 1) for o in rows)
+        lot = float(self._bot.exchange.get_precision_amount(trade.pair) or 1e-8)
+        if not exits or trade.amount - booked < lot / 2:
+            return
+        exits[-1].ft_is_open = True
+        Trade.commit()
+        logger.warning(
+            "[SAFETY] order %s of %s was filled and is not booked in trade %s; it is looked up",
+            exits[-1].order_id,
+            trade.pair,
+            trade.id,
+        )
 
     def drop_empty(self) -> None:
         """
@@ -131,14 +134,14 @@ class FreqtradeBooks:
         Freqtrade does so when it cancels an entry without a fill; a bot that is killed in between
         leaves one, and its market could not be entered again.
         """
-        for trade in Trade.get_open_trades():
-            if trade.amount or trade.has_open_orders or not trade.orders:
-                continue
-            if any(order.safe_filled for order in trade.orders):
-                continue
-            logger.warning("[SAFETY] trade %s of %s never held anything", trade.id, trade.pair)
-            trade.delete()
-            Trade.commit()
+        with _database():
+            for trade in Trade.get_open_trades():
+                held = trade.amount or any(order.safe_filled for order in trade.orders)
+                if held or trade.has_open_orders or not trade.orders:
+                    continue
+                text = "[SAFETY] trade %s of %s never held anything and is deleted"
+                logger.warning(text, trade.id, trade.pair)
+                trade.delete()
 
     def has_order(self, market: str, venue_order_id: str) -> bool:
         """Whether any trade, open or closed, shows this order."""

@@ -338,6 +338,51 @@ def test_a_part_is_written_off_and_the_rest_stays(stage):
     assert booked_of(stage).quantity == D("0.3")
 
 
+def test_freqtrade_does_not_look_for_the_fee_of_what_was_written_off(stage, caplog):
+    """It would ask the exchange for an order that never was, in every loop and first of all."""
+    stage.enter()
+    assert stage.books.write_off(booked_of(stage), D("0.1"), D(110), "gone")
+    stage.book()
+    assert "returned exception" not in caplog.text
+
+
+def test_a_fill_that_a_killed_bot_did_not_book_is_booked(stage):
+    """Freqtrade commits an exit order with its fill, then closes the trade: killed in between."""
+    trade = stage.enter(**OWNED)
+    stage.adopt(intent(BTC, "-0.1", reduce_only=True, purpose=IntentPurpose.EXIT, **OWNED))
+    row = trade.orders[-1]
+    row.ft_is_open, row.status = False, "closed"
+    Trade.commit()
+    stage.book()
+    assert trade.is_open  # Freqtrade alone would hold for ever what is gone
+    stage.books.mend()
+    stage.book()
+    assert not trade.is_open
+
+
+def test_trades_whose_fills_are_booked_are_left_alone(stage):
+    trade = stage.enter(signed="0.4")
+    assert stage.books.write_off(booked_of(stage), D("0.1"), D(110), "gone in part")
+    stage.books.mend()
+    assert not any(order.ft_is_open for order in trade.orders)
+
+
+def test_a_trade_that_never_held_anything_is_deleted(stage):
+    keep(pair=BTC)
+    trade = stage.trades[0]
+    add_order(trade, "buy", 0.1, 100.0, filled=0.0)
+    Trade.commit()
+    stage.books.drop_empty()
+    assert stage.trades == []
+
+
+def test_trades_that_hold_or_wait_are_not_deleted(stage):
+    stage.enter()
+    stage.adopt(intent(ETH, "3", kind=OrderKind.LIMIT, price=D(9)))
+    stage.books.drop_empty()
+    assert len(stage.trades) == 2
+
+
 def test_a_trade_that_is_closed_is_not_written_off(stage):
     trade = stage.enter()
     booked = booked_of(stage)
