@@ -165,6 +165,10 @@ class CcxtVenue:
         """Send this order exactly as Freqtrade asked for it."""
         self._calls[client_order_id] = call
 
+    def forget(self, client_order_id: str) -> None:
+        """Drop what was prepared for an order that was not sent again."""
+        self._calls.pop(client_order_id, None)
+
     def submit(self, intents: Sequence[Intent]) -> Sequence[Answer]:
         """Send orders; what comes back is judged one by one."""
         plain = all(intent.kind is not OrderKind.STOP for intent in intents)

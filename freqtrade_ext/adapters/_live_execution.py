@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from freqtrade.enums import State
 from freqtrade.persistence import Trade
@@ -11,6 +11,7 @@ from freqtrade.persistence import Trade
 from freqtrade_ext.adapters._account import Account
 from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._ccxt_venue import CcxtVenue
+from freqtrade_ext.adapters._lease import LeaseHealth
 from freqtrade_ext.adapters._order_gate import OrderGate, OrderOwner
 from freqtrade_ext.adapters._pass_diary import PassDiary
 from freqtrade_ext.adapters._shutdown import OrderlyStop
@@ -18,6 +19,14 @@ from freqtrade_ext.adapters._watcher import Watcher, own_connection
 from freqtrade_ext.errors import VenueError
 from freqtrade_ext.execution import DifferenceKind, IntentState, RecoveryReport, RequestBudget
 from freqtrade_ext.settings import ExecutionSettings
+
+_LOCK_SECONDS: Final = 5.0
+# A stop that comes back at once has another reason; a person is needed then.
+_PUT_OFFS: Final = 12
+_HELD_BACK: Final = {
+    LeaseHealth.SUSPENDED: "the database takes no heartbeat",
+    LeaseHealth.LOST: "another bot has taken this account",
+}
 
 __all__ = ["ExecutionOwner", "LiveExecution"]
 
@@ -58,6 +67,7 @@ class LiveExecution:
             self.guard,
             owner,
             self._account.store.by_venue_order,
+            self._account.books.has_order,
             self._account.clock,
         )
         self._watcher = Watcher(
@@ -72,7 +82,8 @@ class LiveExecution:
             self.is_at_rest, lambda: self._bot.state != State.STOPPED, settings.shutdown_seconds
         )
         self._diary = PassDiary()
-        self._lease_is_lost = False
+        self._lease_health = LeaseHealth.HELD
+        self._stop_is_put_off = 0
         self._active: frozenset[str] = frozenset()
 
     def start(self) -> RecoveryReport:
@@ -105,9 +116,17 @@ class LiveExecution:
     def loop(self) -> None:
         """Do what is due at the start of a loop of the bot; inside `fresh_books`."""
         self.stop.check()
-        if self._lease_is_lost:
+        if self._lease_health is LeaseHealth.LOST:
             self._bot.state = State.STOPPED
             raise VenueError("the account is traded by another bot; this one has stopped")
+        if not self._watcher.is_alive:
+            logger.error("[SAFETY] the watcher had stopped and is started again")
+            self._watcher.stop()
+            self._watcher.start()
+        if self._stop_is_put_off and self.is_at_rest():
+            self._stop_is_put_off = 0
+            self._bot.state = State.STOPPED
+            logger.info("[SAFETY] every spread is whole or flat: the bot has stopped")
         self._account.books.mend()
         self._account.books.drop_empty()
         self._active = frozenset(trade.pair for trade in Trade.get_open_trades())
@@ -155,20 +174,53 @@ class LiveExecution:
         return frozenset(intent.market for intent in intents)
 
     def end(self) -> None:
-        """Stop watching and give the account back."""
+        """Stop watching and give the account back; no order leaves this bot any more."""
         self._watcher.stop()
         self.stop.remove()
-        self.gate.remove()
+        # REST still answers for a moment; an order of a person must not go past the guard.
+        is_free = self._bot._exit_lock.acquire(timeout=_LOCK_SECONDS)
+        try:
+            self.gate.close("the bot ends")
+        finally:
+            if is_free:
+                self._bot._exit_lock.release()
         self._account.lease.release()
 
     def _busy_markets(self) -> frozenset[str]:
         return self._active | self.unsettled_markets()
 
     def _beat(self) -> None:
-        if not self._account.lease.heartbeat() and not self._lease_is_lost:
-            self._lease_is_lost = True
-            self.gate.close("another bot has taken this account")
-            logger.critical("[SAFETY] another bot has taken this account: no more orders")
+        self._keep_lease()
+        self._put_off_stop()
+
+    def _keep_lease(self) -> None:
+        """Send nothing that adds unless the account is known to be ours; exits always may leave."""
+        before, health = self._lease_health, self._account.lease.heartbeat()
+        self._lease_health = health
+        self.gate.hold_back(_HELD_BACK.get(health, ""))
+        if health is before:
+            return
+        if health is LeaseHealth.HELD:
+            logger.info("[SAFETY] the lease of the account is renewed again")
+        else:
+            logger.critical("[SAFETY] no order that adds is sent: %s", _HELD_BACK[health])
+
+    def _put_off_stop(self) -> None:
+        """
+        Go on without entries when a bot is stopped with half a spread.
+
+        A stopped Freqtrade asks its strategy nothing, so nobody would complete or unwind it.
+        """
+        if self._bot.state != State.STOPPED or self.is_at_rest():
+            return
+        if self._stop_is_put_off >= _PUT_OFFS or self._lease_health is LeaseHealth.LOST:
+            return
+        self._stop_is_put_off += 1
+        self._bot.state = State.PAUSED
+        logger.warning(
+            "[SAFETY] the bot was stopped with a spread on its way: it goes on without entries "
+            "until every spread is whole or flat, then it stops"
+        )
 
 
 def bot_of(strategy: Any) -> Any:

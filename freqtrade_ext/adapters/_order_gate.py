@@ -13,10 +13,11 @@ from hashlib import sha256
 from typing import Any, Final, Protocol
 
 import ccxt
-from freqtrade.exceptions import ExchangeError
+from freqtrade.exceptions import FreqtradeException
+from sqlalchemy.exc import SQLAlchemyError
 
 from freqtrade_ext.adapters._ccxt_venue import CcxtVenue, OrderCall
-from freqtrade_ext.errors import StoreError
+from freqtrade_ext.errors import ExtensionError, StoreError
 from freqtrade_ext.execution import (
     Clock,
     Intent,
@@ -35,6 +36,9 @@ logger = logging.getLogger(__name__)
 # Binance forgets orders that ended without a fill after three days; before that "no such order" is
 # not believed of an order that it has accepted.
 _FORGETS_AFTER_MS: Final = 3 * 24 * 3_600_000
+# Orders have been denied for more than 20 s after they were accepted.
+_SHOWS_STOPS_AFTER_MS: Final = 60_000
+_OURS: Final = (ExtensionError, SQLAlchemyError)
 _LETTERS: Final = {
     IntentPurpose.STOP: "s",
     IntentPurpose.FORCED: "f",
@@ -85,6 +89,8 @@ class OrderGate:
     owner : OrderOwner
     by_venue_order : callable
         ``(market, venue order id) -> Intent | None``.
+    has_order : callable
+        ``(market, venue order id)``: whether Freqtrade's books show the order.
     clock : Clock
     """
 
@@ -95,6 +101,7 @@ class OrderGate:
         guard: OrderGuard,
         owner: OrderOwner,
         by_venue_order: Callable[[str, str], Intent | None],
+        has_order: Callable[[str, str], bool],
         clock: Clock,
     ) -> None:
         self._exchange = exchange
@@ -104,11 +111,13 @@ class OrderGate:
         self._guard = guard
         self._owner = owner
         self._by_venue_order = by_venue_order
+        self._has_order = has_order
         self._clock = clock
         self._leverage: dict[str, float] = {}
         self._margin_mode: dict[str, str] = {}
         self._serial = 0
         self._closed = ""
+        self._held_back = ""
 
     def install(self, markets: Sequence[str]) -> None:
         """Wrap the object's methods, and learn which leverage and margin modes are set already."""
@@ -128,6 +137,10 @@ class OrderGate:
         """Send no order any more, from the next one on."""
         self._closed = text
 
+    def hold_back(self, text: str) -> None:
+        """Send no order that adds; an empty text: send them again."""
+        self._held_back = text
+
     # Orders
 
     def create_order(
@@ -140,22 +153,34 @@ class OrderGate:
         params: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Send an order through the guard; answers and errors are ccxt's."""
-        if self._closed:
-            raise ccxt.PermissionDenied(f"no order is sent any more: {self._closed}")
         params = dict(params or {})
-        asked = self._asked(symbol, type, side, amount, price, params)
+        # Any other error than ccxt's would end the bot, with every other spread unmanaged.
         try:
+            asked = self._asked(symbol, type, side, amount, price, params)
+            self._check(asked)
             intents = self._owner.claim(asked) or [self._unclaimed(asked)]
-        except StoreError as error:  # any other error than ccxt's would end the bot
+            ready = [intents[0], *(other for other in intents[1:] if self._is_ready(other))]
+        except _OURS as error:
             raise ccxt.InvalidOrder(f"not sent: {error}") from error
-        self._venue.prepare(intents[0].client_order_id, OrderCall(type, amount, price, params))
-        ready = [intents[0], *(other for other in intents[1:] if self._is_ready(other))]
-        outcomes = self._guard.send(ready)
-        following = self._owner.react(outcomes)
-        if following:
-            # Freqtrade has not asked for these: its books adopt them at the start of its next loop.
-            self._guard.send(following)
+        name = intents[0].client_order_id
+        self._venue.prepare(name, OrderCall(type, amount, price, params))
+        try:
+            outcomes = self._guard.send(ready)
+            following = self._owner.react(outcomes)
+            if following:
+                # Freqtrade has not asked for these: its books adopt them in its next loop.
+                self._guard.send(following)
+        except _OURS as error:
+            raise ccxt.RequestTimeout(f"{name}: {error}") from error
+        finally:
+            self._venue.forget(name)
         return self._answer(outcomes[0])
+
+    def _check(self, asked: AskedOrder) -> None:
+        if self._closed or (self._held_back and not asked.reduce_only):
+            raise ccxt.InvalidOrder(f"no such order is sent: {self._closed or self._held_back}")
+        if asked.quantity <= 0:
+            raise ccxt.InvalidOrder(f"{asked.market}: {asked.quantity} is below the smallest order")
 
     def _asked(
         self,
@@ -187,13 +212,8 @@ class OrderGate:
         Where an order like it has an open question, or was accepted and never reached the books,
         it is that order: Freqtrade asks again because it does not know.
         """
-        same = [
-            intent
-            for intent in (*self._guard.open_questions(asked.market), *self._guard.unbooked())
-            if (intent.market, intent.side, intent.kind, intent.reduce_only, intent.quantity)
-            == (asked.market, asked.side, asked.kind, asked.reduce_only, asked.quantity)
-            and intent.owner is None
-        ]
+        known = (*self._guard.open_questions(asked.market), *self._guard.unbooked())
+        same = [each for each in known if _is_same(each, asked) and not self._is_in_books(each)]
         if same:
             return same[-1]
         self._serial += 1
@@ -216,13 +236,22 @@ class OrderGate:
             held_before=self._owner.held(asked.market),
         )
 
+    def _is_in_books(self, intent: Intent) -> bool:
+        """Whether Freqtrade has the order already: then it asks for another one like it."""
+        if intent.venue_order_id is None:
+            return False
+        if not self._has_order(intent.market, intent.venue_order_id):
+            return False
+        self._guard.mark_booked(intent.client_order_id)
+        return True
+
     def _is_ready(self, intent: Intent) -> bool:
         """Set leverage and margin mode for an order that Freqtrade has not asked for itself."""
         if intent.reduce_only:
             return True
         try:
             self._exchange._lev_prep(intent.market, intent.leverage, intent.side.value)
-        except ExchangeError as error:
+        except FreqtradeException as error:
             logger.warning("[EXECUTION] %s does not go along: %s", intent.client_order_id, error)
             return False
         return True
@@ -249,17 +278,28 @@ class OrderGate:
                 self._api, id, symbol, dict(params or {})
             )
         except ccxt.OrderNotFound as error:
-            if self._was_accepted(symbol, id):
-                text = f"the exchange denies order {id}, which it has accepted: {error}"
-                raise ccxt.NetworkError(text) from error
-            raise
+            return self._denied(symbol or "", str(id), error)
         return order
 
-    def _was_accepted(self, market: str | None, venue_order_id: str) -> bool:
-        intent = self._by_venue_order(market or "", str(venue_order_id))
+    def _denied(
+        self, market: str, venue_order_id: str, error: ccxt.OrderNotFound
+    ) -> dict[str, Any]:
+        try:
+            intent = self._by_venue_order(market, venue_order_id)
+        except StoreError as trouble:  # not being able to ask is not "gone"
+            raise ccxt.NetworkError(f"order {venue_order_id}: {trouble}") from error
         if intent is None or intent.state is not IntentState.CONFIRMED:
-            return False
-        return self._clock.now_ms() - intent.created_ms < _FORGETS_AFTER_MS
+            raise error
+        age_ms = self._clock.now_ms() - intent.created_ms
+        if intent.kind is OrderKind.STOP:
+            # An error here would keep Freqtrade from closing the trade at all.
+            if age_ms < _SHOWS_STOPS_AFTER_MS:
+                return _waiting_stop(intent, venue_order_id)
+            raise error
+        if age_ms < _FORGETS_AFTER_MS:
+            text = f"the exchange denies order {venue_order_id}, which it has accepted: {error}"
+            raise ccxt.NetworkError(text) from error
+        raise error
 
     # Settings of a market, which Freqtrade sends before every order
 
@@ -311,3 +351,31 @@ class OrderGate:
         """Set leverage and margin mode anew before the next order: someone has changed them."""
         self._leverage.pop(market, None)
         self._margin_mode.pop(market, None)
+
+
+def _is_same(intent: Intent, asked: AskedOrder) -> bool:
+    order = (intent.market, intent.side, intent.kind, intent.reduce_only, intent.quantity)
+    wanted = (asked.market, asked.side, asked.kind, asked.reduce_only, asked.quantity)
+    return order == wanted and intent.price == asked.price and intent.owner is None
+
+
+def _waiting_stop(intent: Intent, venue_order_id: str) -> dict[str, Any]:
+    """Answer what is known of a stop: it was accepted and waits."""
+    return {
+        "id": venue_order_id,
+        "clientOrderId": intent.client_order_id,
+        "symbol": intent.market,
+        "type": "market",
+        "side": intent.side.value,
+        "status": "open",
+        "amount": float(intent.quantity),
+        "filled": 0.0,
+        "remaining": float(intent.quantity),
+        "price": None,
+        "average": None,
+        "cost": 0.0,
+        "fee": None,
+        "stopPrice": float(intent.price) if intent.price is not None else None,
+        "timestamp": intent.created_ms,
+        "info": {},
+    }

@@ -13,15 +13,24 @@ class PassDiary:
     """Writes what is new in a pass."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, str] = {}
+        self._last: frozenset[str] = frozenset()
+        self._said: dict[str, str] = {}
         self._errors: frozenset[str] = frozenset()
 
     def write_look(self, report: PassReport) -> None:
-        """Log what a look at the account has shown."""
-        for difference in report.differences:
-            if self._seen.get(difference.key) != difference.text:
+        """
+        Log what a look at the account has shown.
+
+        A difference that only one look shows is as a rule an order between that look and the books:
+        nothing is done about it, and nobody is told.
+        """
+        seen = {each.key: each for each in report.differences}
+        self._said = {key: text for key, text in self._said.items() if key in seen}
+        for key, difference in seen.items():
+            if key in self._last and self._said.get(key) != difference.text:
+                self._said[key] = difference.text
                 logger.warning("[SAFETY] %s: %s", difference.kind, difference.text)
-        self._seen = {each.key: each.text for each in report.differences}
+        self._last = frozenset(seen)
         self.write(report)
 
     def write(self, report: PassReport) -> None:

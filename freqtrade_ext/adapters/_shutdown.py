@@ -73,7 +73,7 @@ class OrderlyStop:
         if self.is_asked:  # a second signal, or the end of the patience
             raise KeyboardInterrupt
         self.is_asked = True
-        if not self._is_running() or (_is_idle(frame) and self._at_rest()):
+        if _is_idle(frame) and (not self._is_running() or self._at_rest()):
             raise KeyboardInterrupt
         logger.warning(
             "[SAFETY] asked to end; orders are in flight, so the bot goes on for up to %.0f s "

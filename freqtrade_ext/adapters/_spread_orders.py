@@ -191,7 +191,7 @@ class SpreadOrders:
         """Whether every spread is whole and waits for nothing."""
         return all(
             record.position.state is SpreadState.OPEN and not record.position.has_working_orders
-            for record in self._desk().records.values()
+            for record in list(self._desk().records.values())  # asked in other threads as well
         )
 
     def said_of(self, market: str, *, reduce_only: bool) -> str:

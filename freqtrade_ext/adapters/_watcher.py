@@ -7,10 +7,11 @@ import copy
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import requests
 
+from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.errors import StoreError, VenueError
 from freqtrade_ext.execution import (
     AccountSnapshot,
@@ -25,7 +26,9 @@ __all__ = ["Watcher", "own_connection"]
 
 logger = logging.getLogger(__name__)
 
-_SAY_AGAIN_MS = 60_000
+_SAY_AGAIN_MS: Final = 60_000
+_MISSED_BEATS: Final = 6
+_SILENT_MS: Final = 60_000  # a look may take long: some exchanges answer only after a time-out
 
 
 def own_connection(api: Any) -> Any:
@@ -55,7 +58,8 @@ class Watcher:
     markets : callable
         Markets with something going on: their open orders are asked for at each look.
     beat : callable
-        Called at each look, e.g. to keep the lease.
+        Called at each look, e.g. to keep the lease. Its errors do not stop the looks, nor the other
+        way round.
     clock : Clock
     every_seconds : float
     """
@@ -79,10 +83,24 @@ class Watcher:
         self._thread: threading.Thread | None = None
         self._latest: AccountSnapshot | None = None
         self._said_ms = 0
+        self._beaten_ms = 0
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs, is to run on, and its last successful beat is not long ago."""
+        if self._thread is None or not self._thread.is_alive() or self._stopping.is_set():
+            return False
+        allowed_ms = max(_SILENT_MS, _MISSED_BEATS * self._every_seconds * 1000)
+        return self._clock.now_ms() - self._beaten_ms < allowed_ms
 
     def start(self) -> None:
-        """Look from now on."""
-        self._thread = threading.Thread(target=self._run, name="ext-watcher", daemon=True)
+        """Look from now on; also after `stop`."""
+        # An event of its own: a thread that hangs in a request must still end later.
+        self._stopping = threading.Event()
+        self._beaten_ms = self._clock.now_ms()
+        self._thread = threading.Thread(
+            target=self._run, args=(self._stopping,), name="ext-watcher", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
@@ -96,22 +114,33 @@ class Watcher:
         seen, self._latest = self._latest, None
         return seen
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
+    def _run(self, stopping: threading.Event) -> None:
+        while not stopping.is_set():
             self.look()
-            self._stopping.wait(self._every_seconds)
+            stopping.wait(self._every_seconds)
 
     def look(self) -> None:
-        """Look once; a failed query leaves nothing, which is not the same as a flat account."""
+        """Beat, and look once; a failed look leaves nothing, which is no flat account."""
+        self._keep_beating()
+        if not self._see():
+            self._latest = None
+
+    @answer_on_error(None)
+    def _keep_beating(self) -> None:
+        self._beat()
+        self._beaten_ms = self._clock.now_ms()
+
+    @answer_on_error(False)
+    def _see(self) -> bool:
+        """Leave what is seen, if the budget allows a look; False if the look failed."""
         try:
-            self._beat()
-            now_ms = self._clock.now_ms()
-            asked = self._plan.next(self._markets(), now_ms)
+            asked = self._plan.next(self._markets(), self._clock.now_ms())
             if asked is not None:
                 self._latest = take_snapshot(self._venue, self._clock, asked.markets)
         except (VenueError, StoreError) as error:
-            self._latest = None
             now_ms = self._clock.now_ms()
             if now_ms - self._said_ms >= _SAY_AGAIN_MS:
                 self._said_ms = now_ms
                 logger.warning("[SAFETY] the watcher could not look at the account: %s", error)
+            return False
+        return True

@@ -30,7 +30,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from freqtrade_ext.adapters._check_result import Check, CheckStatus
 from freqtrade_ext.adapters._exchange_checks import exchange_checks, guard_check
-from freqtrade_ext.adapters._lease import account_of, is_alive, this_process
+from freqtrade_ext.adapters._lease import DATABASE, account_of, is_alive, this_process
 from freqtrade_ext.adapters._log_format import SecretRedactor, secret_keys
 from freqtrade_ext.adapters.execution_store import InboxTable, LeaseTable
 from freqtrade_ext.errors import ConfigError, StoreError
@@ -488,11 +488,14 @@ def _mode_of_trades(engine: Engine, tables: set[str], config: Any, now_ms: int) 
 def _lease(engine: Engine, tables: set[str], config: Any, now_ms: int) -> Check:
     if "ext_lease" not in tables:
         return Check.ok("lease", "free")
-    me = this_process(account_of(config), now_ms)
-    verdict = may_take(LeaseTable(engine).read(me.account), me, now_ms, is_alive=is_alive)
-    if verdict.state is LeaseState.HELD:
-        return Check.warn("lease", verdict.text, "fine if that is the bot you mean")
-    return Check.ok("lease", verdict.text)
+    table, verdicts = LeaseTable(engine), []
+    for name in (account_of(config), DATABASE):
+        me = this_process(name, now_ms)
+        verdicts.append(may_take(table.read(name), me, now_ms, is_alive=is_alive))
+    held = [verdict.text for verdict in verdicts if verdict.state is LeaseState.HELD]
+    if held:
+        return Check.warn("lease", " ".join(held), "fine if that is the bot you mean")
+    return Check.ok("lease", "; ".join(dict.fromkeys(verdict.text for verdict in verdicts)))
 
 
 def _inbox(engine: Engine, tables: set[str], config: Any, now_ms: int) -> Check:

@@ -32,6 +32,8 @@ class Lease:
         Drawn anew by every process that claims: process ids and start times repeat in containers.
     heartbeat_ms : int
         When the holder was last seen at work, ms since 1970.
+    runs_with : str
+        What the holder runs with, for the person whose second bot is refused.
     """
 
     account: str
@@ -41,6 +43,7 @@ class Lease:
     boot_id: str
     instance_id: str
     heartbeat_ms: int
+    runs_with: str = ""
 
     def is_same_process(self, other: "Lease") -> bool:
         """Whether both are claims of one process."""
@@ -109,14 +112,18 @@ def may_take(
     if existing.is_same_process(me):
         return Verdict(LeaseState.MINE, "this process holds the account already")
     age_ms = now_ms - existing.heartbeat_ms
-    holder = f"process {existing.pid} on {existing.host} (last heartbeat {age_ms / 1000:.0f} s ago)"
+    runs_with = f" with {existing.runs_with}" if existing.runs_with else ""
+    holder = (
+        f"process {existing.pid} on {existing.host}{runs_with} "
+        f"(last heartbeat {age_ms / 1000:.0f} s ago)"
+    )
     if existing.is_same_machine(me):
         if not is_alive(existing):
             return Verdict(LeaseState.DEAD, f"{holder} has ended; its lease is taken over")
         return Verdict(
             LeaseState.HELD,
-            f"{me.account} is traded by {holder}. Two bots on one account would undo each "
-            f"other's orders: stop that process first (kill -TERM {existing.pid}).",
+            f"{me.account} is traded by {holder}. Two bots on one account or database would undo "
+            f"each other's orders: stop that process first (kill -TERM {existing.pid}).",
         )
     if age_ms > ttl_ms:
         return Verdict(LeaseState.EXPIRED, f"{holder} is silent; its lease is taken over")

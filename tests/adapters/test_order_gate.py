@@ -41,10 +41,11 @@ from freqtrade.exceptions import (
     TemporaryError,
 )
 from freqtrade.persistence import Trade
+from sqlalchemy.exc import OperationalError
 
 from freqtrade_ext.adapters._order_gate import OrderGate
 from freqtrade_ext.adapters.execution_store import IntentTable
-from freqtrade_ext.errors import StoreError
+from freqtrade_ext.errors import StoreError, VenueError
 from freqtrade_ext.execution import IntentPurpose, IntentState, OrderKind, OrderSide
 from freqtrade_ext.sandbox import Effect
 
@@ -101,13 +102,14 @@ class Stage:
         from freqtrade_ext.execution import OrderGuard
 
         self.bench, self.owner, self.clock = bench, Owner(), ManualClock()
+        self.booked = set()
         self.exchange, self.api = bench.exchange, bench.api
         self.store = IntentTable(Trade.session.get_bind())
         self.venue = bench.venue()
         self.guard = OrderGuard(self.venue, self.store, self.clock, PATIENCE)
         self.gate = OrderGate(
             self.exchange, self.venue, self.guard, self.owner, self.store.by_venue_order,
-            self.clock,
+            lambda market, order_id: order_id in self.booked, self.clock,
         )  # fmt: skip
         self.gate.install([BTC, ETH])
 
@@ -448,13 +450,90 @@ def test_other_orders_may_be_gone(stage):
         stage.api.fetch_order(order["id"], BTC)
 
 
-def test_a_stop_that_is_denied_is_not_gone_either(stage):
+def test_a_stop_that_is_denied_soon_after_its_acceptance_waits(stage):
+    """An error would keep Freqtrade from closing the trade (exit_positions leaves it out)."""
     stage.order()
     order = stage.stop()
-    assert stage.api.fetch_order(order["id"], BTC, {"stop": True})["status"] == "open"
     stage.bench.fault("GET /fapi/v1/algoOrder", **DENIED)
-    with pytest.raises(ccxt.NetworkError, match="which it has accepted"):
+    shown = stage.api.fetch_order(order["id"], BTC, {"stop": True})
+    assert (shown["id"], shown["status"], shown["filled"]) == (order["id"], "open", 0.0)
+    assert shown["stopPrice"] == float(stage.intents[-1].price)
+
+
+def test_a_stop_that_is_denied_for_long_is_gone(stage):
+    stage.order()
+    order = stage.stop()
+    stage.clock.sleep(61)
+    stage.bench.fault("GET /fapi/v1/algoOrder", **DENIED)
+    with pytest.raises(ccxt.OrderNotFound):
         stage.api.fetch_order(order["id"], BTC, {"stop": True})
+
+
+def test_a_denied_order_is_not_gone_while_the_database_cannot_be_asked(stage, monkeypatch):
+    order = stage.order()
+    stage.bench.fault("GET /fapi/v1/order", **DENIED)
+
+    def locked(market, order_id):
+        raise StoreError("database is locked")
+
+    monkeypatch.setattr(stage.gate, "_by_venue_order", locked)
+    with pytest.raises(ccxt.NetworkError, match="database is locked"):
+        stage.api.fetch_order(order["id"], BTC)
+
+
+# What does not get as far as the exchange
+
+
+def test_an_amount_below_the_smallest_order_is_refused_as_ccxt_refuses_it(stage):
+    with stage.bench.requests() as seen, pytest.raises(InvalidOrderException):
+        stage.order(amount=0.00001)
+    assert ORDER not in seen
+
+
+@pytest.mark.parametrize("error", [OperationalError("x", {}, Exception()), VenueError("x")])
+def test_an_owner_that_fails_does_not_end_the_bot(stage, error):
+    stage.owner.error = error
+    with stage.bench.requests() as seen, pytest.raises(InvalidOrderException, match="not sent"):
+        stage.order()
+    assert ORDER not in seen
+
+
+def test_a_second_forced_order_like_the_first_is_another_order(stage):
+    """The first is in Freqtrade's books: a person has asked twice."""
+    stage.order(amount=0.4)
+    first = stage.order(side="sell", reduceOnly=True)
+    stage.booked.add(first["id"])
+    second = stage.order(side="sell", reduceOnly=True)
+    assert second["id"] != first["id"]
+    assert stage.bench.held(BTC) == D("0.2")
+
+
+def test_orders_that_add_are_held_back_and_those_that_close_are_not(stage):
+    stage.order(amount=0.2)
+    stage.gate.hold_back("the database takes no heartbeat")
+    with pytest.raises(InvalidOrderException, match="takes no heartbeat"):
+        stage.order()
+    stage.order(side="sell", amount=0.2, reduceOnly=True)
+    assert stage.bench.held(BTC) == 0
+    stage.gate.hold_back("")
+    stage.order()
+    assert stage.bench.held(BTC) == D("0.1")
+
+
+def test_a_closed_gate_lets_nothing_through(stage):
+    stage.order()
+    stage.gate.close("the bot ends")
+    with pytest.raises(InvalidOrderException, match="the bot ends"):
+        stage.order(side="sell", reduceOnly=True)
+    assert stage.bench.held(BTC) == D("0.1")
+
+
+def test_nothing_that_was_prepared_is_left_behind(stage):
+    legs = stage.owner.claims = pair_of_legs()
+    stage.order()
+    stage.owner.claims = [legs[1]]
+    stage.order(market=ETH, side="sell", amount=0.4, leverage=3.0)
+    assert stage.venue._calls == {}
 
 
 # Settings of a market

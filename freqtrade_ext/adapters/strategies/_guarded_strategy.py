@@ -60,14 +60,17 @@ class GuardedStrategy(IStrategy):
         # Only a live bot needs it; a backtest must not load it.
         from freqtrade_ext.adapters._live_execution import LiveExecution
 
+        started: LiveExecution | None = None
         execution: LiveExecution | None = None
         try:
             execution = LiveExecution(self, settings, owner)
             execution.start()
+            started = execution
         except ExtensionError as error:
-            if execution is not None:
-                execution.end()
             raise OperationalException(str(error)) from error
+        finally:
+            if execution is not None and started is None:
+                execution.end()
         execution.watch()
         self._execution = execution
 
