@@ -378,7 +378,7 @@ class AccountLease:
                 return
             holder, text = refused
             is_here = holder.is_same_machine(self._me(holder.account))
-            # A machine that is gone renews nothing: who does is at work, and need not be waited for.
+            # A machine that is gone renews nothing; nobody need wait for one that does.
             is_at_work = seen.get(holder.account, holder) != holder
             if is_here or is_at_work or self._clock.now_ms() >= until_ms:
                 raise ConfigError(f"{text} {_NOTHING_STARTED}")

@@ -26,15 +26,17 @@ import sys
 import threading
 from dataclasses import replace
 
+import ccxt
 import pytest
 from freqtrade.enums import State
-from freqtrade.exceptions import OperationalException
+from freqtrade.exceptions import InvalidOrderException, OperationalException
 from freqtrade.persistence import Trade
 from sqlalchemy import create_engine, update
 
 from freqtrade_ext.adapters._account import SystemClock
-from freqtrade_ext.adapters._lease import account_of
+from freqtrade_ext.adapters._lease import LeaseHealth, account_of
 from freqtrade_ext.adapters._live_execution import bot_of
+from freqtrade_ext.adapters._watcher import Watcher
 from freqtrade_ext.adapters.execution_store import InboxTable, IntentTable, LeaseTable
 from freqtrade_ext.errors import StoreError, VenueError
 from freqtrade_ext.execution import IntentState, RecoveryStatus
@@ -78,6 +80,7 @@ def clock(monkeypatch):
 
     monkeypatch.setattr(SystemClock, "now_ms", lambda self: wall_clock() + Shift.ms)
     monkeypatch.setattr(SystemClock, "sleep", sleep)
+    monkeypatch.setattr(Watcher, "is_alive", True)  # the tests look when they want to
     return Shift
 
 
@@ -350,11 +353,63 @@ def test_after_its_end_nothing_is_left_and_the_next_bot_starts(stage):
         stage.order(amount=0.1 * turn)
         stage.end()
         assert stage.bot.strategy._execution is None
-        assert "create_order" not in vars(api)
+        with pytest.raises(ccxt.InvalidOrder, match="the bot ends"):
+            api.create_order(BTC, "market", "buy", 0.1)  # a person's, while REST still answers
         assert stage.lease is None
         assert {number: signal.getsignal(number) for number in before} == before
         assert "ext-watcher" not in {thread.name for thread in threading.enumerate()}
         stage.end()  # again, as Freqtrade may do it
+
+
+def test_a_stop_is_put_off_while_a_spread_is_on_its_way(stage, monkeypatch, caplog):
+    """A stopped Freqtrade asks its strategy nothing: nobody would complete or unwind it."""
+    rest = [False]
+    monkeypatch.setattr(stage.live, "is_at_rest", lambda: rest[0])
+    monkeypatch.setattr(stage.bot, "state", State.STOPPED)
+    stage.live._beat()
+    assert stage.bot.state is State.PAUSED
+    stage.loop()
+    assert stage.bot.state is State.PAUSED
+    rest[0] = True
+    stage.loop()
+    assert stage.bot.state is State.STOPPED
+    stage.live._beat()
+    assert stage.bot.state is State.STOPPED
+    assert "the bot has stopped" in caplog.text
+
+
+def test_a_stop_that_comes_back_again_and_again_is_left_to_a_person(stage, monkeypatch):
+    monkeypatch.setattr(stage.live, "is_at_rest", lambda: False)
+    monkeypatch.setattr(stage.bot, "state", State.STOPPED)
+    for _ in range(12):
+        stage.live._beat()
+        assert stage.bot.state is State.PAUSED
+        stage.bot.state = State.STOPPED
+    stage.live._beat()
+    assert stage.bot.state is State.STOPPED
+
+
+def test_a_database_without_heartbeats_holds_back_entries_only(stage, monkeypatch, caplog):
+    stage.order(amount=0.2)
+    health = [LeaseHealth.SUSPENDED]
+    monkeypatch.setattr(stage.live._account.lease, "heartbeat", lambda: health[0])
+    stage.live._beat()
+    with pytest.raises(InvalidOrderException, match="takes no heartbeat"):
+        stage.order()
+    stage.order(side="sell", amount=0.2, reduceOnly=True)
+    health[0] = LeaseHealth.HELD
+    stage.live._beat()
+    assert stage.order()["filled"] == 0.1
+    assert "renewed again" in caplog.text
+
+
+def test_a_watcher_that_died_is_started_again(stage, monkeypatch, caplog):
+    started = []
+    monkeypatch.setattr(Watcher, "is_alive", False)
+    monkeypatch.setattr(Watcher, "start", lambda self: started.append(self))
+    stage.loop()
+    assert started == [stage.live._watcher]
+    assert "the watcher had stopped" in caplog.text
 
 
 def test_a_second_bot_is_refused_and_the_first_goes_on(stage, bench, tmp_path):
@@ -379,12 +434,13 @@ def test_a_second_bot_is_refused_and_the_first_goes_on(stage, bench, tmp_path):
 
 def test_a_bot_that_cannot_ask_the_exchange_does_not_start(stage):
     stage.end()
-    stage.bench.fault("GET /fapi/v3/positionRisk", Effect.GARBLED, times=5)
+    stage.bench.fault("GET /fapi/v3/positionRisk", Effect.GARBLED, times=3)  # one for each pass
     with pytest.raises(OperationalException, match=r"recovery failed: .*answered"):
         stage.start()
     assert stage.bot.strategy._execution is None
     assert stage.lease is None
-    assert "create_order" not in vars(stage.bot.exchange._api)
+    with pytest.raises(ccxt.InvalidOrder, match="the bot ends"):
+        stage.bot.exchange._api.create_order(BTC, "market", "buy", 0.1)
     report = stage.bot.config["user_data_dir"] / "logs" / "recovery_report.json"
     assert f'"recovery_status": "{RecoveryStatus.FAILED}"' in report.read_text()
     stage.start()  # nothing is locked

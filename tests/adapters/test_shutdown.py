@@ -123,11 +123,18 @@ def test_a_second_signal_ends_the_bot_as_it_is(bot):
 
 
 @pytest.mark.parametrize("at_rest", [True, False])
-def test_a_stopped_bot_ends_at_once(bot, at_rest):
+def test_a_stopped_bot_that_sleeps_ends_at_once(bot, asleep, at_rest):
     """It runs no loop in which orders could come to rest."""
     bot.running, bot.at_rest = False, at_rest
     with pytest.raises(KeyboardInterrupt):
-        send()
+        asleep()
+
+
+def test_a_bot_that_is_stopped_while_it_sends_an_order_is_not_cut_through(bot):
+    """/stop comes from another thread; the loop that is running still stands between two legs."""
+    bot.running, bot.at_rest = False, False
+    send()
+    assert bot.stop.is_asked
 
 
 def test_a_loop_goes_on_until_somebody_asks(bot):

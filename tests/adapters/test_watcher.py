@@ -5,13 +5,24 @@ Bugs planted by hand, each caught by the test named:
 1. a failed query leaves an empty account -> test_a_failed_query_leaves_nothing
 2. a failed query leaves what was seen before -> test_a_failed_query_leaves_nothing
 3. a look is handed over twice -> test_a_look_is_handed_over_once
-4. an error ends the thread -> test_the_thread_outlives_errors_and_ends_when_told
+4. an error ends the thread -> test_the_thread_outlives_errors_and_ends_when_told,
+   test_the_thread_outlives_what_nobody_expected
 5. the budget is not asked -> test_a_look_that_the_budget_does_not_allow_is_left_out
 6. the heartbeat is left out when the budget is spent ->
    test_a_look_that_the_budget_does_not_allow_is_left_out
 7. an error is logged at every look -> test_an_outage_is_said_once_a_minute
 8. options are shared with the bot's connection -> test_the_connection_is_its_own
 9. `stop` waits for the thread that calls it -> test_a_watcher_may_stop_itself
+10. a beat that fails stops the look -> test_a_beat_that_fails_does_not_stop_the_look
+11. a look that fails stops the beat -> test_a_look_that_fails_in_a_new_way_does_not_stop_the_beat
+12. an unexpected error leaves what was seen before ->
+    test_a_look_that_fails_in_a_new_way_does_not_stop_the_beat
+13. a beat that fails counts as a beat -> test_a_watcher_whose_beats_fail_is_not_alive
+14. a thread that has ended is alive -> test_a_watcher_is_alive_while_its_thread_runs
+15. a slow watcher is dead after a minute -> test_a_slow_watcher_may_be_silent_for_longer
+16. a minute is not granted -> test_a_watcher_whose_beats_fail_is_not_alive
+17. a watcher that was stopped cannot be started -> test_a_watcher_can_be_started_again
+18. a thread that hangs looks on beside its successor -> test_a_thread_that_hung_ends_after_all
 """
 
 import threading
@@ -86,19 +97,42 @@ def test_a_look_is_handed_over_once(stage):
     assert stage.watcher.take() is None
 
 
-@pytest.mark.parametrize("error", [VenueError("timed out"), StoreError("locked")])
-def test_a_failed_query_leaves_nothing(stage, error):
+def raising(error):
+    def fail(*_):
+        raise error
+
+    return fail
+
+
+def test_a_failed_query_leaves_nothing(stage):
     stage.clock.sleep(5)
     stage.watcher.look()
-    if isinstance(error, VenueError):
-        stage.account.failing = True
-    else:
-        stage.watcher._beat = lambda: (_ for _ in ()).throw(error)
-    stage.clock.sleep(5)
-    stage.watcher.look()
-    assert stage.watcher.take() is None
-    stage.account.failing, stage.watcher._beat = False, stage.beat
+    stage.account.failing = True
+    assert stage.look() is None
+    stage.account.failing = False
     assert stage.look() is not None
+
+
+def test_books_that_do_not_answer_leave_nothing(stage):
+    stage.watcher._markets = raising(StoreError("locked"))
+    assert stage.look() is None
+
+
+@pytest.mark.parametrize("error", [StoreError("locked"), ZeroDivisionError("a bug")])
+def test_a_beat_that_fails_does_not_stop_the_look(stage, error, caplog):
+    stage.watcher._beat = raising(error)
+    assert stage.look() is not None
+    assert f"{error}" in caplog.text
+
+
+def test_a_look_that_fails_in_a_new_way_does_not_stop_the_beat(stage, caplog):
+    stage.clock.sleep(5)
+    stage.watcher.look()
+    stage.account.positions = raising(KeyError("a bug"))
+    assert stage.look() is None  # nor what was seen before
+    assert stage.look() is None
+    assert stage.beats == 3
+    assert "a bug" in caplog.text
 
 
 def test_an_outage_is_said_once_a_minute(stage, caplog):
@@ -133,6 +167,78 @@ def test_the_thread_outlives_errors_and_ends_when_told(stage):
     stage.watcher.stop()
     assert not stage.watcher._thread.is_alive()
     assert [t.name for t in threading.enumerate() if t.name == "ext-watcher"] == []
+
+
+def test_the_thread_outlives_what_nobody_expected(stage):
+    real = stage.account.positions
+    failed = []
+    stage.account.positions = raising(KeyError("a bug"))
+    stage.watcher._beat = lambda: failed.append(1) or raising(ZeroDivisionError("a bug"))()
+    stage.watcher.start()
+    wait_for(lambda: len(failed) >= 3)
+    stage.watcher._beat = stage.beat
+    wait_for(lambda: stage.beats >= 3)  # while looks fail
+    stage.account.positions = real
+    stage.clock.sleep(60)
+    wait_for(lambda: stage.watcher.take())
+
+
+def test_a_watcher_is_alive_while_its_thread_runs(stage):
+    assert not stage.watcher.is_alive
+    stage.watcher.start()
+    assert stage.watcher.is_alive
+    stage.watcher.stop()
+    assert not stage.watcher.is_alive
+
+
+def test_a_watcher_whose_beats_fail_is_not_alive(stage):
+    stage.watcher.start()
+    failed = []
+    stage.watcher._beat = lambda: failed.append(1) or raising(KeyError("a bug"))()
+    wait_for(lambda: len(failed) >= 2)
+    stage.clock.sleep(59)
+    assert stage.watcher.is_alive
+    stage.clock.sleep(2)
+    assert not stage.watcher.is_alive
+    stage.watcher._beat = stage.beat
+    wait_for(lambda: stage.watcher.is_alive)
+
+
+def test_a_slow_watcher_may_be_silent_for_longer():
+    stage = Stage(every_seconds=30)
+    stage.watcher.start()
+    wait_for(lambda: stage.watcher.take())
+    stage.clock.sleep(179)
+    assert stage.watcher.is_alive
+    stage.clock.sleep(2)
+    assert not stage.watcher.is_alive
+    stage.watcher.stop()
+
+
+def test_a_watcher_can_be_started_again(stage):
+    stage.watcher.start()
+    stage.watcher.stop()
+    stage.clock.sleep(3_600)
+    beats = stage.beats
+    stage.watcher.start()
+    assert stage.watcher.is_alive
+    wait_for(lambda: stage.beats > beats)
+
+
+def test_a_thread_that_hung_ends_after_all(stage):
+    answered, hanging = threading.Event(), threading.Event()
+    stage.watcher._beat = lambda: (hanging.set(), answered.wait(10))
+    stage.watcher.start()
+    hung = stage.watcher._thread
+    assert hanging.wait(10)
+    stage.watcher._stopping.set()  # as `stop` does, which waits no longer than it must
+    assert not stage.watcher.is_alive
+    stage.watcher._beat = stage.beat
+    stage.watcher.start()
+    answered.set()
+    hung.join(10)
+    assert not hung.is_alive()
+    assert stage.watcher.is_alive
 
 
 def test_a_watcher_may_stop_itself(stage):
