@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from freqtrade.exceptions import FreqtradeException
 from freqtrade.persistence import Order, Trade
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from freqtrade_ext.adapters._tags import EntryTag
-from freqtrade_ext.errors import StoreError
+from freqtrade_ext.errors import StoreError, VenueError
 from freqtrade_ext.execution import (
     AccountBooks,
     BookedOrderRef,
@@ -150,7 +151,16 @@ class FreqtradeBooks:
             return Order.session.execute(select(Order.id).where(wanted)).first() is not None
 
     def adopt(self, report: OrderReport, intent: Intent | None) -> bool:
-        """Enter an order; False where no trade can take it and no intent says what it is."""
+        """
+        Enter an order; False where no trade can take it and no intent says what it is.
+
+        Raises
+        ------
+        VenueError
+            If the exchange does not say what a new trade needs to know; nothing is entered then.
+        StoreError
+            If the database does not take it.
+        """
         if self.has_order(report.market, report.venue_order_id):
             return True
         with _database():
@@ -161,7 +171,7 @@ class FreqtradeBooks:
         if trade is None:
             if intent is None or intent.reduce_only or intent.purpose is IntentPurpose.REPAIR:
                 return False
-            trade = self._new_trade(report, intent)
+            trade = self._asked_for(report, intent)
         trade.orders.append(self._open_row(report, intent, trade))
         if report.side.value == trade.exit_side and report.kind.value != "stop":
             trade.exit_reason = (intent.tag if intent else "") or "closed_on_exchange"
@@ -186,6 +196,16 @@ class FreqtradeBooks:
             if (tag.spread_id, tag.leg.value) == (intent.owner, intent.leg):
                 return trade
         return None
+
+    def _asked_for(self, report: OrderReport, intent: Intent) -> Any:
+        try:
+            return self._new_trade(report, intent)
+        except FreqtradeException as error:
+            # Freqtrade's errors are none of execution's: one order's would end the whole pass.
+            raise VenueError(
+                f"{report.market}: order {report.venue_order_id} is not adopted yet, the exchange "
+                f"does not say what its trade needs: {error}"
+            ) from error
 
     def _new_trade(self, report: OrderReport, intent: Intent) -> Any:
         bot, exchange, market = self._bot, self._bot.exchange, report.market
@@ -308,8 +328,10 @@ def _database() -> Iterator[None]:
 
 
 def _last_price(exchange: Any, market: str) -> float:
-    ticker = exchange.fetch_ticker(market)
-    return float(ticker["last"])
+    price = exchange.fetch_ticker(market).get("last")
+    if not price:
+        raise VenueError(f"{market}: the exchange does not know a last price")
+    return float(price)
 
 
 def _changed_ms(order: Any) -> int:

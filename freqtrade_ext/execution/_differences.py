@@ -26,6 +26,7 @@ __all__ = [
 
 PNL_TOLERANCE: Final = Decimal("0.005")  # share of the notional
 LEVERAGE_STEP: Final = 1.0  # exchanges round leverage to whole numbers
+MARGIN_TOLERANCE: Final = Decimal("0.5")  # share of our own figure: fees and funding are paid of it
 
 
 class DifferenceKind(StrEnum):
@@ -310,6 +311,8 @@ def _of_settings(position: PositionReport, trade: BookedTrade) -> Iterator[Diffe
     mode = position.margin_mode
     if mode and trade.margin_mode and mode.lower() != trade.margin_mode.lower():
         problems.append(f"margin mode {mode} on the exchange, {trade.margin_mode} in the books")
+    if margin := _margin_apart(position, trade):
+        problems.append(margin)
     if problems:
         yield _report_only(
             DifferenceKind.SETTINGS_MISMATCH,
@@ -317,6 +320,22 @@ def _of_settings(position: PositionReport, trade: BookedTrade) -> Iterator[Diffe
             trade,
             f"{'; '.join(problems)}. The liquidation price is not where the bot computes it.",
         )
+
+
+def _margin_apart(position: PositionReport, trade: BookedTrade) -> str:
+    """Say how the isolated margin differs from what the position took at its entry."""
+    mode = position.margin_mode or trade.margin_mode
+    margin, pnl = position.isolated_margin, position.unrealized_pnl
+    if margin is None or mode.lower() != "isolated" or trade.leverage <= 0:
+        return ""
+    ours = abs(position.quantity) * trade.entry_price / Decimal(str(trade.leverage))
+    if not all(number.is_finite() for number in (margin, pnl, ours)):
+        return ""
+    # Some exchanges count the unrealised profit to the margin, some do not.
+    apart = min(abs(margin - pnl - ours), abs(margin - ours))
+    if apart <= ours * MARGIN_TOLERANCE:
+        return ""
+    return f"isolated margin {plain(margin)} on the exchange, {ours:.2f} at entry by the books"
 
 
 def _of_pnl(position: PositionReport, trades: Sequence[BookedTrade]) -> Iterator[Difference]:

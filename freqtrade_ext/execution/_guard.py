@@ -187,6 +187,9 @@ class OrderGuard:
         """
         Ask once for each order whose time has come; never waits.
 
+        The first question that is not answered ends the round: in an outage each would cost a
+        time-out. The others come first in the next round.
+
         Returns
         -------
         list of OrderOutcome
@@ -195,11 +198,14 @@ class OrderGuard:
         self._ledger.save_leftovers()
         changed = []
         for entry in self._due():
+            asked = _Asked(None)
             with self._ledger.locked_if_free(entry.intent) as is_free:
                 # A thread that is sending for this spread asks by itself.
                 if is_free and entry.watch and entry.watch.next_ms <= self._clock.now_ms():
-                    outcome = self._ask_for(entry)
-                    changed += [outcome] if outcome else []
+                    asked = self._ask_for(entry)
+            changed += [asked.outcome] if asked.outcome else []
+            if not asked.is_answered:
+                break
         return changed
 
     def find(self, client_order_id: str) -> Intent | None:
@@ -393,7 +399,8 @@ class OrderGuard:
                 if entry.watch and entry.watch.next_ms > self._clock.now_ms():
                     continue
                 error = entry.watch.error if entry.watch else None
-                outcome = self._ask_for(entry) or OrderOutcome(entry.intent, error=error)
+                asked = self._ask_for(entry)
+                outcome = asked.outcome or OrderOutcome(entry.intent, error=error)
                 sending.outcomes[entry.intent.client_order_id] = outcome
                 if entry.intent.is_ghost or not entry.intent.state.is_open_question:
                     sending.unknown.remove(entry)
@@ -410,20 +417,25 @@ class OrderGuard:
         log_line(logging.WARNING, "SAFETY", intent, f"outcome unknown, asking for it: {text}")
 
     def _due(self) -> list[Entry]:
-        """Entries to ask for in this round: open questions first, the longest due at the front."""
+        """
+        Entries to ask for in this round: open questions first, the longest due at the front.
+
+        A settled order that has waited for a minute goes before them: a question that fails in
+        every round would keep it waiting for ever.
+        """
         now_ms = self._clock.now_ms()
         due = [
-            (entry.watch.is_late, entry.watch.next_ms, number, entry)
+            (entry.watch.next_ms + entry.watch.is_late * _LATE_LONGEST_MS, number, entry)
             for number, entry in enumerate(self._ledger.entries())
             if entry.watch and entry.watch.next_ms <= now_ms
         ]
         return [entry for *_, entry in sorted(due)][: self._policy.asks_per_round]
 
-    def _ask_for(self, entry: Entry) -> OrderOutcome | None:
+    def _ask_for(self, entry: Entry) -> "_Asked":
         """Ask for one order; return its outcome when that has changed."""
         watch = entry.watch
         if watch is None:
-            return None
+            return _Asked(None)
         if watch.is_late:
             return self._ask_late(entry, watch)
         now_ms = self._clock.now_ms()
@@ -440,11 +452,11 @@ class OrderGuard:
         verdict = judge(entry.intent, evidence, watch.denials, now_ms, **proof, found_ms=found_ms)
         match verdict:
             case Found(report):
-                return self._confirm(entry, report)
+                return _Asked(self._confirm(entry, report))
             case Absent():
-                return self._give_up(entry, watch)
+                return _Asked(self._give_up(entry, watch))
             case StillUnknown(text):
-                return self._go_on(entry, watch, text)
+                return _Asked(self._go_on(entry, watch, text), is_answered=not evidence.failure)
 
     def _gather(self, intent: Intent, others: Sequence[Intent] | None) -> Evidence:
         """Ask the venue; fills and position, which cost more, only where `others` are given."""
@@ -520,18 +532,18 @@ class OrderGuard:
         log_line(logging.CRITICAL, "SAFETY", intent, message)
         return OrderOutcome(intent, error=watch.error)
 
-    def _ask_late(self, entry: Entry, watch: Watch) -> OrderOutcome | None:
+    def _ask_late(self, entry: Entry, watch: Watch) -> "_Asked":
         """Look for an order that has settled as absent or rejected."""
         now_ms = self._clock.now_ms()
-        over_ms = watch.since_ms + _LATE_MS
+        over_ms, is_answered = watch.since_ms + _LATE_MS, True
         try:
             report = self._venue.look_up(entry.intent)
             is_last = now_ms >= over_ms
         except VenueError:
-            report = None
+            report, is_answered = None, False
             is_last = now_ms >= over_ms + _LATE_MS
         if report is not None and report.status is not OrderStatus.REJECTED:
-            return self._confirm(entry, report)
+            return _Asked(self._confirm(entry, report))
         watch.next_ms = now_ms + watch.pause_ms
         if now_ms < over_ms:
             watch.next_ms = min(watch.next_ms, over_ms)
@@ -539,11 +551,19 @@ class OrderGuard:
         if is_last:
             entry.watch = None
             self._ledger.drop_if_done(entry)
-        return None
+        return _Asked(None, is_answered)
 
     def _step(self, entry: Entry, state: IntentState, text: str) -> Intent:
         now_ms = self._clock.now_ms()
         return self._ledger.change(entry, lambda intent: intent.step(state, now_ms, text=text))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What one question came to; `outcome`: what has changed."""
+
+    outcome: OrderOutcome | None
+    is_answered: bool = True
 
 
 class _Sending:

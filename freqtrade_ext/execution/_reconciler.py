@@ -15,26 +15,27 @@ from freqtrade_ext.execution._differences import (
     DifferenceKind,
     compare,
     markets_apart,
-    plain,
     positions_of_others,
 )
 from freqtrade_ext.execution._in_flight import GRACE_MS, InFlight, in_flight
 from freqtrade_ext.execution._inbox import Decision, Inbox, InboxItem
-from freqtrade_ext.execution._intents import Intent, IntentPurpose
+from freqtrade_ext.execution._intents import Intent
 from freqtrade_ext.execution._pass_report import Action, PassReport, PassReports
 from freqtrade_ext.execution._ports import Clock, OrderReport, PositionReport, Venue
 from freqtrade_ext.execution._repairs import Done, Guard, Repairs
 from freqtrade_ext.execution._snapshot import AccountSnapshot, take_snapshot
+from freqtrade_ext.execution._unbooked import UnbookedOrders, refused_key
 from freqtrade_ext.settings import PolicySettings
 
 __all__ = ["Reconciler"]
 
 _LOOKS: Final = 2  # a difference must be seen so often before anything is done about it
 _LOOK_BACK_MS: Final = 86_400_000
-_LOST_MS: Final = 600_000  # after that, an order that the venue has forgotten will not come back
 _ASK_AGAIN_MS: Final = 60_000
 _ASK_AT_ONCE: Final = 3  # times that a cause is asked for at every look: orders are listed late
 _PAUSE_SECONDS: Final = 0.7
+_WAIT_MS: Final = 5_000  # how long a recovery waits for what has only just changed
+_LATE_MS: Final = 60_000
 
 _REPORT_ONLY: Final = frozenset(
     {
@@ -70,7 +71,6 @@ class _Work:
     """One pass while it runs."""
 
     snapshot: AccountSnapshot
-    grace_ms: int
     differences: tuple[Difference, ...] = ()
     causes: dict[str, Sequence[OrderReport]] = field(default_factory=dict)
     refused: list[Difference] = field(default_factory=list)
@@ -79,6 +79,7 @@ class _Work:
     errors: list[str] = field(default_factory=list)
     flying: Mapping[str, InFlight] = field(default_factory=dict)
     unasked: set[str] = field(default_factory=set)  # markets whose orders could not be asked for
+    ended: list[OrderReport] = field(default_factory=list)  # of late, in trades that are closed
     deferred: tuple[InFlight, ...] = ()
     others: tuple[PositionReport, ...] = ()
 
@@ -144,6 +145,7 @@ class Reconciler:
         self._lots = lots
         self._settling_seconds = settling_seconds
         self._repairs = Repairs(venue, guard, keeper, clock, lots)
+        self._unbooked = UnbookedOrders(venue, guard, keeper, self._repairs, inbox, clock)
         self._seen: dict[str, _Seen] = {}
         self._causes: dict[str, _Cause] = {}
         self._last_taken_ms = -1
@@ -168,14 +170,14 @@ class Reconciler:
         snapshot : AccountSnapshot
             A new one for each call: the same look twice is one look.
         """
-        return self._pass(snapshot, looks=_LOOKS, grace_ms=GRACE_MS)
+        return self._pass(snapshot, looks=_LOOKS, take_up_after_ms=GRACE_MS)
 
     def catch_up(self) -> PassReport:
         """Take up found orders without a look at the account; for every loop of the bot."""
         now_ms = self._clock.now_ms()
-        work = _Work(AccountSnapshot(now_ms, {}, (), frozenset()), grace_ms=0)
+        work = _Work(AccountSnapshot(now_ms, {}, (), frozenset()))
         try:
-            self._take_up_orders(work)
+            self._take_up_orders(work, None, grace_ms=0, looks=_LOOKS)
         except (VenueError, StoreError) as error:
             work.errors.append(str(error))
         return work.report()
@@ -184,22 +186,29 @@ class Reconciler:
         """
         Resolve what is unknown, then look and repair until there is nothing more to do.
 
-        For a time when nobody trades: one look is enough, and the books are at rest.
+        For a time when nobody trades: one look is enough, except for what has changed within the
+        last moments, as a position may lag behind it. Passes that only wait for that do not count
+        towards `max_passes`.
         """
         self._resolve()
+        wait_until_ms = self._clock.now_ms() + _WAIT_MS
         passes: list[PassReport] = []
         snapshot: AccountSnapshot | None = None
-        for number in range(max_passes):
-            if number:
+        counted = 0
+        while counted < max_passes:
+            if passes:
                 self._clock.sleep(_PAUSE_SECONDS)
             try:
                 snapshot = self.look()
             except VenueError as error:
+                counted += 1
                 passes.append(PassReport(self._clock.now_ms(), errors=(str(error),)))
                 continue
-            passes.append(self._pass(snapshot, looks=1, grace_ms=0))
+            passes.append(self._pass(snapshot, looks=1, take_up_after_ms=0))
             if _is_over(passes[-1]):
                 break
+            if not _only_waits(passes[-1], wait_until_ms):
+                counted += 1
         return PassReports(
             passes=tuple(passes),
             snapshot=snapshot,
@@ -215,10 +224,10 @@ class Reconciler:
             if self._guard.open_questions():
                 self._clock.sleep(_PAUSE_SECONDS)
 
-    def _pass(self, snapshot: AccountSnapshot, *, looks: int, grace_ms: int) -> PassReport:
-        work = _Work(snapshot, grace_ms)
+    def _pass(self, snapshot: AccountSnapshot, *, looks: int, take_up_after_ms: int) -> PassReport:
+        work = _Work(snapshot)
         try:
-            self._take_up_orders(work)
+            self._take_up_orders(work, snapshot, grace_ms=take_up_after_ms, looks=looks)
             self._compare(work)
             self._count_looks(work)
             self._handle(work, looks)
@@ -228,39 +237,14 @@ class Reconciler:
 
     # Orders that the venue has and the books do not.
 
-    def _take_up_orders(self, work: _Work) -> None:
-        found = {outcome.intent.client_order_id: outcome.report for outcome in self._guard.ask()}
-        now_ms = self._clock.now_ms()
-        for intent in self._guard.unbooked():
-            is_found = intent.client_order_id in found
-            if not is_found and now_ms - (intent.settled_ms or 0) < work.grace_ms:
-                continue  # another thread has its answer and may be about to book it
-            try:
-                self._take_up(intent, found.get(intent.client_order_id), work)
-            except VenueError as error:
-                work.errors.append(str(error))
-
-    def _take_up(self, intent: Intent, report: OrderReport | None, work: _Work) -> None:
-        if intent.venue_order_id and self._keeper.has_order(intent.market, intent.venue_order_id):
-            self._guard.mark_booked(intent.client_order_id)
-            return
-        report = report or self._venue.look_up(intent)
-        if report is None:
-            if self._clock.now_ms() - (intent.settled_ms or 0) > _LOST_MS:
-                work.refused.append(_refused(intent, "the exchange does not know it any more"))
-        elif intent.purpose is IntentPurpose.REPAIR:
-            self._repairs.settle(intent, report)
-        elif self._keeper.has_order(intent.market, report.venue_order_id):
-            self._guard.mark_booked(intent.client_order_id)
-        elif report.status.is_final and report.filled_quantity == 0:
-            self._guard.mark_booked(intent.client_order_id)  # nothing of it is left to book
-        elif self._keeper.adopt(report, intent):
-            self._guard.mark_booked(intent.client_order_id)
-            text = f"adopted order {report.venue_order_id} ({intent.client_order_id})"
-            done = Done(f"{text} into the books", is_done=True, adopted=(report,))
+    def _take_up_orders(
+        self, work: _Work, snapshot: AccountSnapshot | None, *, grace_ms: int, looks: int
+    ) -> None:
+        taken = self._unbooked.take_up(snapshot, grace_ms=grace_ms, looks=looks)
+        for intent, done in taken.done:
             work.note(intent.market, intent.client_order_id, done)
-        else:
-            work.refused.append(_refused(intent, "the books have no trade that it belongs to"))
+        work.refused.extend(taken.refused)
+        work.errors.extend(taken.errors)
 
     # Comparing.
 
@@ -269,27 +253,15 @@ class Reconciler:
         now_ms = self._clock.now_ms()
         lots = self._lots_of(books, snapshot)
         apart = markets_apart(books, snapshot, lots)
-        flying = in_flight(
-            books, snapshot, self._intents(work), {}, now_ms=now_ms, grace_ms=work.grace_ms
-        )
+        flying = in_flight(books, snapshot, self._intents(work), {}, now_ms=now_ms)
         for market in apart:
             if market not in flying:
                 self._ask_for_cause(market, books, work)
         self._causes = {name: cause for name, cause in self._causes.items() if name in apart}
-        work.flying = in_flight(
-            books, snapshot, self._intents(work), work.causes, now_ms=now_ms, grace_ms=work.grace_ms
-        )
+        work.flying = in_flight(books, snapshot, self._intents(work), work.causes, now_ms=now_ms)
         work.deferred = tuple(work.flying[market] for market in apart if market in work.flying)
         work.others = positions_of_others(books, snapshot)
-        found = compare(
-            books,
-            snapshot,
-            self._intents(work),
-            work.causes,
-            lots,
-            now_ms,
-            grace_ms=work.grace_ms,
-        )
+        found = compare(books, snapshot, self._intents(work), work.causes, lots, now_ms)
         work.differences = (*work.refused, *found)
 
     def _ask_for_cause(self, market: str, books: AccountBooks, work: _Work) -> None:
@@ -305,7 +277,7 @@ class Reconciler:
             work.causes[market] = known.orders
             return
         try:
-            orders = self._orders_of(market, books, now_ms)
+            orders = self._orders_of(market, books, work)
         except VenueError as error:
             work.unasked.add(market)
             work.errors.append(str(error))
@@ -313,23 +285,27 @@ class Reconciler:
         self._causes[market] = _Cause(gap, now_ms, 1 + (known.times if known else 0), orders)
         work.causes[market] = orders
 
-    def _orders_of(self, market: str, books: AccountBooks, now_ms: int) -> tuple[OrderReport, ...]:
+    def _orders_of(self, market: str, books: AccountBooks, work: _Work) -> tuple[OrderReport, ...]:
         """Return orders since the trade was opened; without those of trades that are closed."""
+        now_ms = self._clock.now_ms()
         trades = books.of(market)
         opened_ms = min((trade.opened_ms for trade in trades), default=0)
         since_ms = max(opened_ms, now_ms - _LOOK_BACK_MS)
         in_trades = {ref.venue_order_id for trade in trades for ref in trade.orders}
-        return tuple(
-            order
-            for order in self._venue.orders(market, since_ms)
-            if order.venue_order_id in in_trades
-            or not self._keeper.has_order(market, order.venue_order_id)
-        )
+        kept = []
+        for order in self._venue.orders(market, since_ms):
+            name = order.venue_order_id
+            if name in in_trades or not self._keeper.has_order(market, name):
+                kept.append(order)
+            elif order.time_ms >= now_ms - _LATE_MS:
+                work.ended.append(order)  # the position may lag behind the trade that it closed
+        return tuple(kept)
 
     def _intents(self, work: _Work) -> tuple[Intent, ...]:
         refused = {difference.key for difference in work.refused}
         named = [
             *work.snapshot.open_orders,
+            *work.ended,
             *(order for orders in work.causes.values() for order in orders),
         ]
         ids = {order.client_order_id for order in named if order.client_order_id}
@@ -345,7 +321,7 @@ class Reconciler:
         }
         # What the books have refused explains nothing any more.
         return tuple(
-            replace(intent, is_booked=True) if _refused_key(intent) in refused else intent
+            replace(intent, is_booked=True) if refused_key(intent) in refused else intent
             for intent in intents.values()
         )
 
@@ -453,7 +429,6 @@ class Reconciler:
             work.causes,
             self._lots_of(books, snapshot),
             self._clock.now_ms(),
-            grace_ms=work.grace_ms,
         )
         return next((each for each in found if each.key == difference.key), None)
 
@@ -463,24 +438,12 @@ def _is_over(report: PassReport) -> bool:
     return report.is_idle and all(reason.until_ms is None for reason in report.deferred)
 
 
+def _only_waits(report: PassReport, until_ms: int) -> bool:
+    """Whether a pass had nothing to do but to wait for what passes before a time."""
+    ends = [reason.until_ms for reason in report.deferred if reason.until_ms is not None]
+    is_worth_it = any(end_ms <= until_ms for end_ms in ends)
+    return report.is_idle and report.taken_ms < until_ms and is_worth_it
+
+
 def _was_not_looked_at(seen: _Seen | InboxItem, snapshot: AccountSnapshot) -> bool:
     return seen.kind in ORDER_KINDS and not snapshot.asked_orders_of(seen.market)
-
-
-def _refused_key(intent: Intent) -> str:
-    return f"{DifferenceKind.UNKNOWN}:{intent.market}:{intent.client_order_id}"
-
-
-def _refused(intent: Intent, reason: str) -> Difference:
-    return Difference(
-        kind=DifferenceKind.UNKNOWN,
-        market=intent.market,
-        booked=intent.held_before,
-        actual=intent.held_before,
-        trade_id=None,
-        text=(
-            f"{intent.market}: order {intent.client_order_id} ({intent.purpose}, {intent.side} "
-            f"{plain(intent.quantity)}) reached the exchange and is not in the books: {reason}."
-        ),
-        key=_refused_key(intent),
-    )

@@ -24,7 +24,7 @@ Bugs planted by hand, each caught by the test named:
 17. a suspended lease is taken back from a bot at work ->
     test_who_took_a_suspended_lease_meanwhile_keeps_it
 18. a row that is gone or expired is a lost lease -> test_what_nobody_holds_is_taken_again
-19. the row of the database is left out -> test_two_keys_on_one_database_are_refused_by_the_row
+19. the database's row is left out -> test_two_keys_on_one_database_are_refused_by_the_row
 20. the lock of the database is left out -> test_two_keys_on_one_database_file_are_refused
 21. the lock lies beside the name, not beside the file -> test_a_link_to_a_database_is_that_database
 22. only one row is renewed -> test_heartbeats_keep_the_lease
@@ -37,10 +37,9 @@ Bugs planted by hand, each caught by the test named:
 29. the wait has no end -> test_the_wait_has_an_end
 30. the wait logs every second -> test_a_container_made_anew_waits_for_its_own_lease
 31. rows are written while others are waited for -> test_nothing_is_written_while_waiting
-32. a heartbeat after `release` takes the account again -> test_after_release_no_row_is_left
-33. `release` does not wait for a heartbeat under way ->
+32. `release` does not wait for a heartbeat under way ->
     test_a_heartbeat_under_way_takes_nothing_back_after_release
-34. the doctor looks at the account's row only -> test_the_doctor_shows_the_database_too
+33. the doctor looks at the account's row only -> test_the_doctor_shows_the_database_too
 """
 
 import json

@@ -38,7 +38,8 @@ D = Decimal
 
 def position(market: str, quantity: str | Decimal, **changes) -> PositionReport:
     """Build a position bought at 100 and standing at 100."""
-    given = PositionReport(market, D(quantity), PRICE, PRICE, D(0), 3.0, "isolated", D(10))
+    margin = abs(D(quantity)) * PRICE / 3
+    given = PositionReport(market, D(quantity), PRICE, PRICE, D(0), 3.0, "isolated", margin)
     return replace(given, **changes)
 
 

@@ -368,6 +368,52 @@ def test_rounded_leverage_and_unknown_settings_are_no_difference():
     assert differences(books(HELD), snapshot(position(BTC, "1", leverage=None))) == ()
 
 
+# A trade of 1 at 100 with leverage 3 took 33.33 of margin; half of that is 16.67.
+@pytest.mark.parametrize(
+    ("margin", "pnl", "is_apart"),
+    [
+        ("50", "0", False),
+        ("50.1", "0", True),  # somebody added to it
+        ("16.7", "0", False),
+        ("16.6", "0", True),  # somebody took of it, or funding did
+        ("93.33", "60", False),  # an exchange that counts the profit to it
+        ("33.33", "60", False),  # one that does not
+        ("111", "60", True),
+    ],
+)
+@pytest.mark.parametrize("quantity", ["1", "-1"])
+def test_isolated_margin_further_than_half_from_that_at_entry_is_reported(
+    quantity, margin, pnl, is_apart
+):
+    mark = D(100) + D(pnl) * (1 if quantity == "1" else -1)
+    seen = position(
+        BTC, quantity, isolated_margin=D(margin), unrealized_pnl=D(pnl), mark_price=mark
+    )
+    found = differences(books(trade(BTC, quantity)), snapshot(seen))
+    assert [each.kind for each in found] == [KINDS.SETTINGS_MISMATCH] * is_apart
+    words = f"isolated margin {margin} on the exchange, 33.33 at entry by the books"
+    assert all(words in each.text for each in found)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"isolated_margin": None},
+        {"isolated_margin": D("NaN")},
+        {"isolated_margin": D(900), "unrealized_pnl": D("NaN")},
+    ],
+    ids=["none", "no number", "no profit known"],
+)
+def test_a_margin_that_is_missing_says_nothing(changes):
+    assert differences(books(HELD), snapshot(position(BTC, "1", **changes))) == ()
+
+
+def test_the_margin_of_a_whole_account_is_not_compared():
+    crossed = replace(HELD, margin_mode="cross")
+    seen = snapshot(position(BTC, "1", margin_mode="cross", isolated_margin=D(900)))
+    assert differences(books(crossed), seen) == ()
+
+
 def test_profit_beyond_the_tolerance_is_reported():
     # Bought at 100 and marked at 110: 10 by our figure; the tolerance is 0.5 % of 110.
     inside = position(BTC, "1", mark_price=D(110), unrealized_pnl=D("9.45"))

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from freqtrade_ext.errors import VenueError
 from freqtrade_ext.execution import GuardPolicy, IntentState, OrderGuard, OrderSide, OrderStatus
 
 from .doubles import (
@@ -173,6 +174,78 @@ def test_settled_orders_wait_behind_open_questions(desk):
     desk.guard.ask()
     names = [name for query, name in desk.venue.queries if query == "look_up"]
     assert names == ["x-0", "x-1", "x-2", "x-3"]
+
+
+def outage_of(desk, *names, query="look_up"):
+    """Let a query fail for these orders only; return the names that were asked for."""
+    asked, answer = [], getattr(desk.venue, query)
+
+    def ask(meant):
+        asked.append(meant.client_order_id)
+        if meant.client_order_id in names:
+            raise VenueError("timed out")
+        return answer(meant)
+
+    setattr(desk.venue, query, ask)
+    return asked
+
+
+def test_a_round_ends_at_the_first_question_that_is_not_answered(desk):
+    for number in range(3):
+        desk.store.intents[f"x-{number}"] = intent(f"x-{number}", created_ms=START_MS + number)
+    desk.restart()
+    asked = outage_of(desk, "x-0", "x-1", "x-2")
+    for _ in range(4):
+        desk.guard.ask()
+        desk.clock.pass_ms(5_000)
+    assert asked == ["x-0", "x-1", "x-2", "x-0"]
+
+
+def test_a_list_that_is_not_answered_ends_the_round_too(desk):
+    for number in range(3):
+        desk.store.intents[f"x-{number}"] = intent(f"x-{number}", created_ms=START_MS + number)
+    desk.restart()
+    desk.venue.failing = {"open_orders"}
+    desk.guard.ask()
+    assert desk.looks == 1
+
+
+def test_an_order_that_is_never_answered_for_keeps_no_other_from_being_found(desk):
+    for number in range(3):
+        desk.store.intents[f"x-{number}"] = intent(f"x-{number}", created_ms=START_MS + number)
+    desk.restart()
+    outage_of(desk, "x-0")
+    desk.venue._arrive(intent("x-1"))
+    desk.venue._arrive(intent("x-2"))
+    found = []
+    for _ in range(3):
+        found += [outcome.intent.client_order_id for outcome in desk.guard.ask()]
+        desk.clock.pass_ms(5_000)
+    assert [name for name in found if name != "x-0"] == ["x-1", "x-2"]
+
+
+def test_a_settled_order_is_looked_up_though_an_open_question_fails_in_every_round(desk):
+    desk.venue.fates = {"r": "reject"}
+    desk.guard.send([intent("r")])
+    desk.store.intents["x"] = intent("x")
+    desk.guard.restore()
+    asked = outage_of(desk, "x")
+    for _ in range(20):
+        desk.guard.ask()
+        desk.clock.pass_ms(5_000)
+    assert asked.count("r") == 1
+    assert asked.index("r") == 14  # a minute after its time has come
+
+
+def test_a_late_look_that_fails_ends_the_round(desk):
+    desk.venue.fates = {"r": "reject", "s": "reject"}
+    desk.guard.send([intent("r")])
+    desk.guard.send([intent("s")])
+    asked = outage_of(desk, "r", "s")
+    desk.clock.pass_ms(10_000)
+    desk.guard.ask()
+    desk.guard.ask()
+    assert asked == ["r", "s"]
 
 
 def test_open_questions_whose_time_has_not_come_take_no_place_in_a_round(desk):

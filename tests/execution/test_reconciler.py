@@ -12,15 +12,20 @@ another thread books it (another_thread); a failed cause is a missing quantity
 entry_price); the whole trade is written off for a part (only_what_is_missing); a resting repair is
 settled (fills_later); the closing order of an earlier trade is adopted (before_the_trade); an
 order that ended unfilled becomes a trade (ended_unfilled); a refused order hides its market
-(refused_order).
+(refused_order); a recovery writes off on one look what has only just changed
+(lags_behind_a_fresh_fill); it waits everywhere (nothing_has_changed_of_late); passes that wait are
+counted (does_not_count); it waits without end (five_seconds) or in vain (longer_than_it_may); a
+closed trade's orders explain nothing (only_just_closed).
 """
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from freqtrade_ext.errors import StoreError, VenueError
 from freqtrade_ext.execution import (
+    BookedOrderRef,
     DifferenceKind,
     IntentPurpose,
     IntentState,
@@ -624,6 +629,110 @@ def test_recovery_waits_until_positions_show_its_repair(world):
     assert len(world.repairs) == 1
     assert reports.is_quiet
     assert reports.last.deferred == ()
+
+
+def just_filled(world, market, quantity):
+    """Let a trade be entered a moment ago, which the position does not show yet."""
+    world.holds(market, quantity)
+    (held,) = world.books.trades
+    world.books.trades[:] = [replace(held, changed_ms=world.clock.ms)]
+    world.clock.sleep(1)
+
+
+def shows_at(world, ms, before):
+    """Let positions be those of before until so many ms after the start."""
+    ask = world.exchange.positions
+
+    def lagging():
+        is_late = world.clock.ms < START_MS + ms
+        world.exchange.stale_positions = before if is_late else None
+        return ask()
+
+    world.exchange.positions = lagging
+
+
+def test_recovery_waits_for_a_position_that_lags_behind_a_fresh_fill(world):
+    just_filled(world, BTC, "1")
+    shows_at(world, 2_500, {})
+    reports = world.reconciler.run_until_quiet(1)
+    assert reports.is_quiet
+    assert world.books.written_off == []
+    assert reports.last.is_silent
+    assert world.clock.ms - START_MS <= 3_500
+
+
+def test_recovery_decides_when_a_fresh_fill_has_had_its_time(world):
+    just_filled(world, BTC, "1")
+    world.exchange.held[BTC] = D("0.4")
+    reports = world.reconciler.run_until_quiet(2)
+    assert reports.is_quiet
+    assert [quantity for _, quantity, _ in world.books.written_off] == [D("0.6")]
+    assert world.clock.ms - START_MS <= 5_000
+
+
+def test_recovery_waits_for_nothing_where_nothing_has_changed_of_late(world):
+    world.holds(BTC, "1")
+    world.exchange.trade(BTC, "-1")
+    world.reconciler.run_until_quiet()
+    assert world.books.trades == []
+    assert world.clock.ms - START_MS < 1_000
+
+
+def test_recovery_does_not_wait_for_a_fresh_fill_that_the_position_shows(world):
+    just_filled(world, BTC, "1")
+    assert len(world.reconciler.run_until_quiet().passes) == 1
+
+
+def test_recovery_waits_for_a_position_that_its_trade_has_only_just_closed():
+    world = world_with(unknown_position="flatten")
+    world.exchange.trade(BTC, "1")
+    world.clock.sleep(60)
+    before = dict(world.exchange.held)
+    sent = world.send(BTC, "-1", reduce_only=True, purpose=IntentPurpose.EXIT)
+    world.guard.mark_booked(sent.client_order_id)
+    world.books.known = {each.venue_order_id for each in world.exchange.history}
+    shows_at(world, 62_000, before)
+    reports = world.reconciler.run_until_quiet(1)
+    assert world.repairs == []
+    assert reports.is_quiet
+    assert reports.last.is_silent
+
+
+def test_recovery_does_not_count_the_passes_in_which_it_only_waits(world):
+    just_filled(world, BTC, "1")
+    world.holds(ETH, "1")
+    world.exchange.trade(ETH, "0.5")
+    shows_at(world, 2_500, {ETH: D("1.5")})
+    reports = world.reconciler.run_until_quiet(2)
+    assert reports.is_quiet
+    assert len(reports.passes) > 2
+
+
+def test_recovery_waits_five_seconds_and_no_longer(world):
+    just_filled(world, BTC, "1")
+    world.exchange.held[BTC] = D(0)
+    read = world.books.read
+
+    def changing():
+        (held,) = read().trades
+        return replace(read(), trades=(replace(held, changed_ms=world.clock.ms),))
+
+    world.books.read = changing
+    reports = world.reconciler.run_until_quiet(3)
+    assert not reports.is_quiet
+    assert 5_000 <= world.clock.ms - START_MS - 1_000 <= 5_000 + 3 * 700 + 700
+
+
+def test_recovery_does_not_wait_for_what_takes_longer_than_it_may(world):
+    stopped = intent(BTC, "-1", client_order_id="s", purpose=IntentPurpose.STOP)
+    world.holds(BTC, "1")
+    fill = world.exchange._fill(BTC, D(-1), "s")
+    ref = BookedOrderRef(fill.venue_order_id, BTC, is_open=True, is_stop=True)
+    world.books.trades[:] = [replace(world.books.trades[0], orders=(ref,))]
+    world.guard.intents["s"] = replace(stopped, venue_order_id=fill.venue_order_id)
+    reports = world.reconciler.run_until_quiet(3)
+    assert len(reports.passes) == 3  # the bot books its stop itself
+    assert world.books.written_off == []
 
 
 def test_a_second_recovery_is_silent(world):
