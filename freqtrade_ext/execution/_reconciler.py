@@ -442,7 +442,7 @@ def _only_waits(report: PassReport, until_ms: int) -> bool:
     """Whether a pass had nothing to do but to wait for what passes before a time."""
     ends = [reason.until_ms for reason in report.deferred if reason.until_ms is not None]
     is_worth_it = any(end_ms <= until_ms for end_ms in ends)
-    return report.is_idle and report.taken_ms < until_ms and is_worth_it
+    return report.is_idle and is_worth_it and report.taken_ms < until_ms
 
 
 def _was_not_looked_at(seen: _Seen | InboxItem, snapshot: AccountSnapshot) -> bool:

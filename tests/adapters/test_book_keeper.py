@@ -21,6 +21,11 @@ Bugs planted by hand, each caught by the test named:
 14. every open question flattens -> test_repairs_that_have_not_settled
 15. closed trades' orders are unknown -> test_orders_of_closed_trades_are_known
 16. moments of the database are local time -> test_times_are_utc
+17. Freqtrade's errors go through -> test_an_entry_for_which_the_exchange_does_not_answer_is_
+    entered_later
+18. a price of nothing is a price -> test_an_entry_without_any_price_is_entered_later
+19. a trade that is open asks for fees -> test_an_order_of_an_open_trade_asks_the_exchange_for_
+    nothing
 """
 
 import sqlite3
@@ -29,11 +34,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from freqtrade.exceptions import ExchangeError, OperationalException, TemporaryError
 from freqtrade.persistence import Order, Trade
 
 from freqtrade_ext.adapters._account import _bot_side
 from freqtrade_ext.adapters._book_keeper import FreqtradeBooks
-from freqtrade_ext.errors import StoreError
+from freqtrade_ext.errors import StoreError, VenueError
 from freqtrade_ext.execution import (
     IntentPurpose,
     IntentState,
@@ -301,12 +307,54 @@ def test_an_order_of_another_spread_is_no_order_of_this(stage):
     assert len(first.orders) == 1
 
 
-def test_an_entry_whose_price_is_not_known_takes_the_markets(stage):
+def entry_without_a_price():
     meant = intent(BTC, "0.1", **OWNED)
-    report = OrderReport("99", meant.client_order_id, BTC, OrderSide.BUY, OrderKind.MARKET,
-                         D("0.1"), D(0), OrderStatus.OPEN, False, 0)  # fmt: skip
+    return meant, OrderReport("99", meant.client_order_id, BTC, OrderSide.BUY, OrderKind.MARKET,
+                              D("0.1"), D(0), OrderStatus.OPEN, False, 0)  # fmt: skip
+
+
+def test_an_entry_whose_price_is_not_known_takes_the_markets(stage):
+    meant, report = entry_without_a_price()
     assert stage.books.adopt(report, meant)
     assert stage.trades[0].open_rate == 100.0
+
+
+@pytest.mark.parametrize("question", ["get_fee", "fetch_ticker"])
+@pytest.mark.parametrize("error", [ExchangeError, TemporaryError, OperationalException])
+def test_an_entry_for_which_the_exchange_does_not_answer_is_entered_later(
+    stage, bot, monkeypatch, question, error
+):
+    meant, report = entry_without_a_price()
+
+    def fail(*args, **kwargs):
+        raise error("no answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bot.exchange, question, fail)
+        with pytest.raises(VenueError, match=f"{BTC}: order 99 is not adopted yet.* no answer"):
+            stage.books.adopt(report, meant)
+    assert stage.trades == []
+    assert stage.books.adopt(report, meant)
+
+
+@pytest.mark.parametrize("ticker", [{}, {"last": None}, {"last": 0.0}])
+def test_an_entry_without_any_price_is_entered_later(stage, bot, monkeypatch, ticker):
+    meant, report = entry_without_a_price()
+    monkeypatch.setattr(bot.exchange, "fetch_ticker", lambda market: ticker)
+    with pytest.raises(VenueError, match=f"{BTC}: the exchange does not know a last price"):
+        stage.books.adopt(report, meant)
+    assert stage.trades == []
+
+
+def test_an_order_of_an_open_trade_asks_the_exchange_for_nothing(stage, bot, monkeypatch):
+    stage.enter(**OWNED)
+
+    def fail(*args, **kwargs):
+        raise TemporaryError("no answer")
+
+    for question in ("get_fee", "fetch_ticker"):
+        monkeypatch.setattr(bot.exchange, question, fail)
+    stage.adopt(intent(BTC, "-0.1", reduce_only=True, purpose=IntentPurpose.EXIT, **OWNED))
 
 
 # Writing off
