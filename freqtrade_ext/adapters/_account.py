@@ -19,6 +19,7 @@ from freqtrade_ext.adapters._lease import AccountLease
 from freqtrade_ext.adapters.execution_store import InboxTable, IntentTable
 from freqtrade_ext.errors import StoreError, VenueError
 from freqtrade_ext.execution import (
+    AccountBooks,
     FillReport,
     GuardPolicy,
     OrderGuard,
@@ -119,9 +120,9 @@ class Account:
             self.guard.restore()
             self.books.mend()
             passes = self.reconciler.run_until_quiet(max_passes=3)
-            report = recovery_report(
-                passes, self.books.read(), self._recent_fills(), self.clock.now_ms()
-            )
+            books = self.books.read()
+            fills = self._recent_fills(books)
+            report = recovery_report(passes, books, fills, self.clock.now_ms())
         except (VenueError, StoreError) as error:
             report = failed_report(str(error), self.clock.now_ms())
         try:
@@ -140,11 +141,11 @@ class Account:
             raise VenueError(f"recovery failed: {'; '.join(report.warnings)}. {report.next_action}")
         return report
 
-    def _recent_fills(self) -> list[FillReport]:
+    def _recent_fills(self, books: AccountBooks) -> list[FillReport]:
         """Own executions of the last day, in the markets that anything was sent to."""
         since_ms = self.clock.now_ms() - _DAY_MS
         markets = {intent.market for intent in self.store.since(since_ms)}
-        markets |= {trade.market for trade in self.books.read().trades}
+        markets |= {trade.market for trade in books.trades}
         fills = [fill for market in sorted(markets) for fill in self.venue.fills(market, since_ms)]
         return sorted(fills, key=lambda fill: fill.time_ms)
 

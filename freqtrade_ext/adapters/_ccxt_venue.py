@@ -35,8 +35,8 @@ __all__ = ["CcxtVenue", "OrderCall", "unsupported_reason"]
 
 logger = logging.getLogger(__name__)
 
-# Exchanges on which ccxt takes a client order id for plain and for conditional orders, and finds
-# an order by it. Only Binance is rehearsed; the others follow ccxt's code.
+# Exchanges on which ccxt takes a client order id for plain and for conditional orders, finds an
+# order by it and lists all orders, and which have been rehearsed.
 _SUPPORTED: Final = frozenset({"binance"})
 # What a question about all markets must say, so that it is not about the spot markets.
 _ALL_FUTURES: Final = {"binance": {"type": "swap", "subType": "linear"}}
@@ -194,7 +194,7 @@ class CcxtVenue:
         except ccxt.BaseError as error:
             return _answer_of(error)
         except _UNREADABLE as error:
-            return Unanswered(f"an answer that cannot be read: {error!r}", _as_network(error))
+            return _unread(error)
 
     def _submit_batch(self, intents: Sequence[Intent]) -> Sequence[Answer]:
         calls = [self._call(intent) for intent in intents]
@@ -214,8 +214,7 @@ class CcxtVenue:
         except ccxt.BaseError as error:
             return [_answer_of(error) for _ in intents]
         except _UNREADABLE as error:
-            unread = Unanswered(f"an answer that cannot be read: {error!r}", _as_network(error))
-            return [unread for _ in intents]
+            return [_unread(error) for _ in intents]
         return self._batch_answers(intents, answers)
 
     def _batch_answers(
@@ -229,28 +228,23 @@ class CcxtVenue:
         named = {str(answer.get("clientOrderId")): answer for answer in answers if answer.get("id")}
         refusals = [answer for answer in answers if not answer.get("id")]
         missing = [intent for intent in intents if intent.client_order_id not in named]
-        if len(answers) != len(intents) or len(missing) != len(refusals):
+        if len(answers) == len(intents) and len(missing) == len(refusals):
+            left = [self._refusal(refusal) for refusal in refusals]
+        else:
             text = f"{len(answers)} answers to {len(intents)} orders, {len(missing)} not named"
-            unread = Unanswered(text, ccxt.BadResponse(text))
-            return [
-                self._accepted(intent, named[intent.client_order_id])
-                if intent.client_order_id in named
-                else unread
-                for intent in intents
-            ]
-        named |= {
-            intent.client_order_id: refusal
-            for intent, refusal in zip(missing, refusals, strict=True)
-        }
-        return [self._batch_answer(intent, named[intent.client_order_id]) for intent in intents]
+            left = [Unanswered(text, ccxt.BadResponse(text)) for _ in missing]
+        return [
+            self._accepted(intent, named[intent.client_order_id])
+            if intent.client_order_id in named
+            else left.pop(0)
+            for intent in intents
+        ]
 
-    def _batch_answer(self, intent: Intent, answer: Mapping[str, Any]) -> Answer:
-        if answer.get("id"):
-            return self._accepted(intent, answer)
+    def _refusal(self, answer: Mapping[str, Any]) -> Answer:
         body = self._api.json(answer.get("info") or {})
-        try:  # ccxt's own table decides which error this is
+        try:  # ccxt's own table decides which error this is; it looks at the address
             self._api.handle_errors(
-                400, "", f"https://fapi.binance.com/{intent.market}", "POST", {}, body,
+                400, "", "https://fapi.binance.com/", "POST", {}, body,
                 self._api.parse_json(body), {}, "",
             )  # fmt: skip
         except ccxt.BaseError as error:
@@ -296,7 +290,7 @@ class CcxtVenue:
         try:
             return Accepted(self._report(order, intent.market, conditional, intent))
         except _UNREADABLE as error:
-            return Unanswered(f"an answer that cannot be read: {error!r}", _as_network(error))
+            return _unread(error)
 
     @_whole_answers
     def look_up(self, intent: Intent) -> OrderReport | None:
@@ -475,8 +469,8 @@ def _code_of(error: BaseException) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def _as_network(error: Exception) -> ccxt.BaseError:
-    return ccxt.BadResponse(repr(error))
+def _unread(error: Exception) -> Unanswered:
+    return Unanswered(f"an answer that cannot be read: {error!r}", ccxt.BadResponse(repr(error)))
 
 
 def _kind(order: Mapping[str, Any], conditional: bool) -> OrderKind:

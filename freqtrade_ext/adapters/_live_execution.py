@@ -17,7 +17,7 @@ from freqtrade_ext.adapters._pass_diary import PassDiary
 from freqtrade_ext.adapters._shutdown import OrderlyStop
 from freqtrade_ext.adapters._watcher import Watcher, own_connection
 from freqtrade_ext.errors import VenueError
-from freqtrade_ext.execution import DifferenceKind, IntentState, RecoveryReport, RequestBudget
+from freqtrade_ext.execution import DifferenceKind, RecoveryReport, RequestBudget
 from freqtrade_ext.settings import ExecutionSettings
 
 _LOCK_SECONDS: Final = 5.0
@@ -158,10 +158,7 @@ class LiveExecution:
     def is_unsettled(self, client_order_id: str) -> bool:
         """Whether an order may be on the exchange without being in the books."""
         intent = self.guard.find(client_order_id)
-        if intent is None:
-            return False
-        on_exchange = intent.state is IntentState.CONFIRMED and not intent.is_booked
-        return intent.state.is_open_question or on_exchange
+        return intent is not None and intent.is_unsettled
 
     def name_of(self, market: str, venue_order_id: str) -> str | None:
         """Return the client order id of a spread's order; None for every other order."""

@@ -193,7 +193,7 @@ class SpreadBroker:
         """Give the orders that are new to the record the names that the order guard knows."""
         if self.execution is None:
             return book
-        market = self._market_of(record, leg)
+        market = record.market(leg)
         orders = tuple(
             order
             if f"{leg}:{order.order_id}" in record.names
@@ -214,7 +214,7 @@ class SpreadBroker:
         if working is None or working.client_order_id not in record.sent:
             return
         self._strategy.wallets.update()
-        market = self._market_of(record, leg)
+        market = record.market(leg)
         if market in self._strategy.wallets.get_all_positions():
             logger.critical(
                 "[SAFETY] %s: an order of %s was sent, Freqtrade knows no trade, but the exchange "
@@ -368,7 +368,7 @@ class SpreadBroker:
                 if order is None or order.reduce_only:
                     continue
                 legs += order.client_order_id not in record.names.values()
-                price = self._view.close_of(self._market_of(record, leg), record.signal_ms)
+                price = self._view.close_of(record.market(leg), record.signal_ms)
                 margin += float(order.quantity) * price / self._settings.sizing.leverage
         return AccountView(
             equity=float(wallets.get_total_stake_amount()),
@@ -378,15 +378,10 @@ class SpreadBroker:
 
     def _taken(self, traded: Iterable[str]) -> frozenset[str]:
         """Markets that no new spread may use: traded, promised, or held on the exchange."""
-        promised = (
-            self._market_of(record, leg) for record in self.desk.records.values() for leg in LegName
-        )
+        promised = (record.market(leg) for record in self.desk.records.values() for leg in LegName)
         held = self._strategy.wallets.get_all_positions() if self.live else ()
         unsettled = self.execution.unsettled_markets() if self.execution else ()
         return frozenset((*traded, *promised, *held, *unsettled))
-
-    def _market_of(self, record: SpreadRecord, leg: LegName) -> str:
-        return record.leg_a if leg is LegName.A else record.leg_b
 
     def _partner_missing(self, tag: EntryTag, candidate: Candidate) -> Refusal | None:
         """Refuse unless Freqtrade has the partner's signal too: both legs or none."""
@@ -405,7 +400,7 @@ class SpreadBroker:
         record = self.desk.records[tag.spread_id]
         partner = tag.leg.other
         order = self.desk.pending_order(tag.spread_id, partner)
-        if order is None or not self._is_alone(self._market_of(record, partner)):
+        if order is None or not self._is_alone(record.market(partner)):
             return
         quantity = order.quantity * (1 if order.side == "buy" else -1)
         assumed = BookedOrder(f"assumed {order.client_order_id}", quantity, quantity, False)
@@ -489,7 +484,7 @@ class SpreadBroker:
         record = self.desk.records.get(tag.spread_id)
         if prices is None or record is None:
             return 0.0
-        market = record.leg_a if partner is LegName.A else record.leg_b
+        market = record.market(partner)
         return _liquidation_share(*prices, self._view.close_of(market, self.closed_candle(now_ms)))
 
     def adjustment(self, tag: EntryTag, trade: Any, rate: float, now_ms: int) -> float | None:

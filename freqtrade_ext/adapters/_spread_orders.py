@@ -53,6 +53,8 @@ class SpreadOrders:
         Leverage of every leg.
     now_ms : callable
         The clock.
+    held : callable
+        Signed position of a market by the books; Freqtrade's by default.
     """
 
     def __init__(
@@ -61,11 +63,13 @@ class SpreadOrders:
         markets: Callable[[], frozenset[str]],
         leverage: float,
         now_ms: Callable[[], int],
+        held: Callable[[str], Decimal] | None = None,
     ) -> None:
         self._desk = desk
         self._markets = markets
         self._leverage = leverage
         self._now_ms = now_ms
+        self._held = held or _held_by_freqtrade
 
     def claim(self, asked: AskedOrder) -> Sequence[Intent]:
         """Find the desk's order that this is; the partner's order leaves with it."""
@@ -105,7 +109,7 @@ class SpreadOrders:
         quantity: Decimal,
         price: Decimal | None,
     ) -> Intent:
-        market = record.leg_a if leg is LegName.A else record.leg_b
+        market = record.market(leg)
         return Intent(
             client_order_id=order.client_order_id,
             market=market,
@@ -178,10 +182,7 @@ class SpreadOrders:
 
     def held(self, market: str) -> Decimal:
         """Return the signed position of a market by the books."""
-        trades = Trade.get_trades_proxy(pair=market, is_open=True)
-        return sum(
-            (Decimal(str(t.amount or 0.0)) * (-1 if t.is_short else 1) for t in trades), Decimal(0)
-        )
+        return self._held(market)
 
     def markets(self) -> frozenset[str]:
         """Return the markets that this bot may trade."""
@@ -199,14 +200,20 @@ class SpreadOrders:
         return CloseReason.MANUAL.value if reduce_only else ""
 
 
+def _held_by_freqtrade(market: str) -> Decimal:
+    trades = Trade.get_trades_proxy(pair=market, is_open=True)
+    return sum(
+        (Decimal(str(t.amount or 0.0)) * (-1 if t.is_short else 1) for t in trades), Decimal(0)
+    )
+
+
 def _is_entry(intent: Intent) -> bool:
     return intent.purpose is IntentPurpose.ENTRY and intent.owner is not None
 
 
 def _is(asked: AskedOrder, record: SpreadRecord, leg: LegName, order: SubmitOrder) -> bool:
-    market = record.leg_a if leg is LegName.A else record.leg_b
     same = (asked.market, asked.side.value, asked.reduce_only) == (
-        market,
+        record.market(leg),
         order.side.value,
         order.reduce_only,
     )

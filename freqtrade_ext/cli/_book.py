@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from freqtrade_ext.cli._options import config_option
 from freqtrade_ext.errors import ConfigError, InfeasibleError
 from freqtrade_ext.spreads import (
     FittedMarkets,
@@ -77,15 +78,7 @@ def validate(path: Path) -> None:
 
 @book.command()
 @click.argument("legs", nargs=-1, metavar="[LEG_A LEG_B]")
-@click.option(
-    "-c",
-    "--config",
-    "configs",
-    multiple=True,
-    default=("config.json",),
-    show_default=True,
-    help="Freqtrade configuration; may be given several times.",
-)
+@config_option
 @click.option("-d", "--datadir", help="Folder with Freqtrade's data files.")
 @click.option("-i", "--timeframe", help="Timeframe of the fit; the configuration's by default.")
 @click.option("--timerange", help="Candles to fit on, as Freqtrade writes it, e.g. 20240101-.")

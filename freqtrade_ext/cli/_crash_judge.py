@@ -8,11 +8,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from freqtrade_ext.sandbox import Event, SpreadLegs, audit
+from freqtrade_ext.sandbox import Event, SpreadLegs, audit, hedge_spans
 from freqtrade_ext.sandbox.journal import (
     OrderAccepted,
     OrderFilled,
-    PriceSeen,
     TriggerAccepted,
     TriggerFired,
 )
@@ -144,7 +143,7 @@ class NakedTime:
     notional: float = 0.0
 
 
-class _Span:
+class _Longest:
     """Longest time in a row in which something was so."""
 
     def __init__(self) -> None:
@@ -164,33 +163,17 @@ def naked_time(
     The last known prices and positions hold until the next event. A spread is naked while more
     than `NAKED_SHARE` of ``hedge_ratio * notional_a + notional_b`` is not hedged.
     """
-    quantities = {spread.leg_a: 0.0, spread.leg_b: 0.0}
-    prices = dict(quantities)
-    exposure, notional, last_ms = 0.0, 0.0, since_ms
-    naked, alone = _Span(), _Span()
-
-    def step(now_ms: int) -> None:
-        nonlocal exposure, notional, last_ms
-        elapsed_ms = min(now_ms, until_ms) - last_ms
-        if elapsed_ms <= 0:
-            return
-        side_a = spread.hedge_ratio * quantities[spread.leg_a] * prices[spread.leg_a]
-        side_b = quantities[spread.leg_b] * prices[spread.leg_b]
-        net, gross = abs(side_a + side_b), abs(side_a) + abs(side_b)
-        bare = net > NAKED_SHARE * gross
-        exposure += net * elapsed_ms / 1_000 if bare else 0.0
-        notional = max(notional, 2 * abs(side_a), 2 * abs(side_b))
+    exposure = notional = 0.0
+    naked, alone = _Longest(), _Longest()
+    for span in hedge_spans(events, spread, until_ms=until_ms):
+        elapsed_ms = span.ms_since(since_ms)
+        if not elapsed_ms:
+            continue
+        bare = span.net > NAKED_SHARE * span.gross
+        exposure += span.net * elapsed_ms / 1_000 if bare else 0.0
+        notional = max(notional, 2 * abs(span.side_a), 2 * abs(span.side_b))
         naked.add(elapsed_ms, bare)
-        alone.add(elapsed_ms, (side_a == 0) != (side_b == 0))
-        last_ms = min(now_ms, until_ms)
-
-    for event in events:
-        step(event.time_ms)
-        if isinstance(event, OrderFilled | PriceSeen) and event.symbol in prices:
-            prices[event.symbol] = float(event.price)
-        if isinstance(event, OrderFilled) and event.symbol in quantities:
-            quantities[event.symbol] = float(event.position)
-    step(until_ms)
+        alone.add(elapsed_ms, (span.side_a == 0) != (span.side_b == 0))
     return NakedTime(exposure, naked.longest_ms, alone.longest_ms, notional)
 
 
@@ -313,7 +296,7 @@ def judge(
 
 def longest_span(samples: Iterable[tuple[int, bool]]) -> int:
     """Longest time in a row in which samples (time, whether it was so) say yes."""
-    span, last_ms, was = _Span(), 0, False
+    span, last_ms, was = _Longest(), 0, False
     for now_ms, holds in samples:
         if was:
             span.add(now_ms - last_ms, True)

@@ -29,6 +29,7 @@ from freqtrade_ext.cli._crash_report import (
 from freqtrade_ext.cli._crash_runner import Patience, RunResult, play
 from freqtrade_ext.cli._crash_session import Session
 from freqtrade_ext.cli._crash_stage import CrashStage
+from freqtrade_ext.cli._options import config_option
 from freqtrade_ext.errors import ConfigError, VenueError
 
 if TYPE_CHECKING:
@@ -40,15 +41,7 @@ Run = tuple[Scenario, int]
 
 
 @click.command()
-@click.option(
-    "-c",
-    "--config",
-    "configs",
-    multiple=True,
-    default=("config.json",),
-    show_default=True,
-    help="Freqtrade configuration; may be given several times.",
-)
+@config_option
 @click.option("--faults", default="all", show_default=True, help="Names or classes, by commas.")
 @click.option("--list", "listing", is_flag=True, help="Show every fault and stop.")
 @click.option("--runs", default=1, show_default=True, type=click.IntRange(1), help="Runs of each.")

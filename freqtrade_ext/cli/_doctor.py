@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from freqtrade_ext.cli._options import config_option
+
 if TYPE_CHECKING:
     from freqtrade_ext.adapters.checks import Check
 
@@ -21,15 +23,7 @@ _STYLES = {"OK": "green", "WARN": "yellow", "FAIL": "bold red", "SKIP": "dim"}
 
 
 @click.command()
-@click.option(
-    "-c",
-    "--config",
-    "configs",
-    multiple=True,
-    default=("config.json",),
-    show_default=True,
-    help="Freqtrade configuration; may be given several times.",
-)
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 def doctor(configs: tuple[str, ...], as_json: bool) -> None:
     """

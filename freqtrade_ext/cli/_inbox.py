@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from freqtrade_ext.cli._options import config_option
 from freqtrade_ext.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,15 +23,7 @@ _HEADINGS = ("id", "since (UTC)", "kind", "market", "what", "policy", "done", "d
 
 
 @click.group(invoke_without_command=True)
-@click.option(
-    "-c",
-    "--config",
-    "configs",
-    multiple=True,
-    default=("config.json",),
-    show_default=True,
-    help="Freqtrade configuration; may be given several times.",
-)
+@config_option
 @click.option("--all", "closed_too", is_flag=True, help="Closed items as well, the last 100.")
 @click.pass_context
 def inbox(context: click.Context, configs: tuple[str, ...], closed_too: bool) -> None:

@@ -4,21 +4,14 @@ import sys
 
 import click
 
+from freqtrade_ext.cli._options import config_option
 from freqtrade_ext.errors import VenueError
 
 __all__ = ["recover"]
 
 
 @click.command()
-@click.option(
-    "-c",
-    "--config",
-    "configs",
-    multiple=True,
-    default=("config.json",),
-    show_default=True,
-    help="Freqtrade configuration; may be given several times.",
-)
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report instead of a summary.")
 def recover(configs: tuple[str, ...], as_json: bool) -> None:
     """

@@ -218,9 +218,7 @@ class OrderGuard:
 
     def unbooked(self) -> list[Intent]:
         """Return the orders that the venue has and the books do not show."""
-        return self._select(
-            lambda intent: intent.state is IntentState.CONFIRMED and not intent.is_booked
-        )
+        return self._select(lambda intent: intent.is_unbooked)
 
     def mark_booked(self, client_order_id: str) -> Intent | None:
         """Note that the books show the order; None where no such intent was ever written."""

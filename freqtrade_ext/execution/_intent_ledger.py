@@ -74,9 +74,7 @@ class Entry:
     @property
     def is_done(self) -> bool:
         """Whether nothing is left to ask or to book."""
-        state = self.intent.state
-        to_book = state is IntentState.CONFIRMED and not self.intent.is_booked
-        return not (self.is_being_sent or self.watch or state.is_open_question or to_book)
+        return not (self.is_being_sent or self.watch or self.intent.is_unsettled)
 
 
 class IntentLedger:

@@ -145,6 +145,16 @@ class Intent:
         """Quantity with the sign of its side."""
         return self.quantity * self.side.sign
 
+    @property
+    def is_unbooked(self) -> bool:
+        """Whether the venue has the order and the books do not show it."""
+        return self.state is IntentState.CONFIRMED and not self.is_booked
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether the order may be on the venue without being in the books."""
+        return self.state.is_open_question or self.is_unbooked
+
     def step(self, state: IntentState, now_ms: int, *, text: str = "") -> "Intent":
         """
         Move to another state.

@@ -5,7 +5,7 @@ hedged, else what moves with `leg_b`'s price. The gross notional is the sum of t
 ones. The last known prices and positions hold until the next event.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from freqtrade_ext.errors import ConfigError
@@ -78,16 +78,31 @@ class NakedFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
-    """Time in which positions and prices stood still."""
+class HedgeSpan:
+    """
+    Time in which positions and prices stood still.
+
+    `side_a` and `side_b` are the signed notionals in terms of leg B's: they cancel out when hedged.
+    """
 
     begin_ms: int
     end_ms: int
-    net: float
-    gross: float
+    side_a: float
+    side_b: float
 
-    def seconds_since(self, since_ms: int) -> float:
-        return max(0, self.end_ms - max(self.begin_ms, since_ms)) / 1_000
+    @property
+    def net(self) -> float:
+        """Notional without a hedge."""
+        return abs(self.side_a + self.side_b)
+
+    @property
+    def gross(self) -> float:
+        """Notional of both sides."""
+        return abs(self.side_a) + abs(self.side_b)
+
+    def ms_since(self, since_ms: int) -> int:
+        """Length of the part from a time on."""
+        return max(0, self.end_ms - max(self.begin_ms, since_ms))
 
 
 def naked_figures(
@@ -115,8 +130,8 @@ def naked_figures(
     if not 0 <= share < 1:
         raise ConfigError(f"share must be in [0, 1), got {share}")
     exposure = seconds = peak = 0.0
-    for span in _spans(events, spread):
-        lasted = span.seconds_since(since_ms)
+    for span in hedge_spans(events, spread):
+        lasted = span.ms_since(since_ms) / 1_000
         beyond = max(0.0, span.net - share * span.gross)
         exposure += beyond * lasted
         seconds += lasted if beyond else 0.0
@@ -139,29 +154,39 @@ def naked_seconds(
     return naked_figures(events, spread, share=share, since_ms=since_ms).seconds
 
 
-def _spans(events: Iterable[Event], spread: SpreadLegs) -> Iterator[_Span]:
+def hedge_spans(
+    events: Iterable[Event], spread: SpreadLegs, *, until_ms: int | None = None
+) -> Iterator[HedgeSpan]:
+    """
+    Cut a journal into spans in which positions and prices of a spread stood still.
+
+    Parameters
+    ----------
+    events : iterable of Event
+        A journal from its beginning, oldest first.
+    spread : SpreadLegs
+        The legs.
+    until_ms : int, optional
+        What the last event left holds until then, and later events do not count; by default the
+        last span ends, without a length, with the last event.
+    """
     quantities = {spread.leg_a: 0.0, spread.leg_b: 0.0}
     prices = dict(quantities)
     last_ms: int | None = None
+
+    def span(end_ms: int, begin_ms: int) -> HedgeSpan:
+        side_a = spread.hedge_ratio * quantities[spread.leg_a] * prices[spread.leg_a]
+        side_b = quantities[spread.leg_b] * prices[spread.leg_b]
+        end_ms = end_ms if until_ms is None else min(end_ms, until_ms)
+        return HedgeSpan(min(begin_ms, end_ms), end_ms, side_a, side_b)
+
     for event in events:
         if last_ms is not None and event.time_ms > last_ms:
-            yield _span(last_ms, event.time_ms, quantities, prices, spread)
+            yield span(event.time_ms, last_ms)
         last_ms = event.time_ms if last_ms is None else max(last_ms, event.time_ms)
         if isinstance(event, OrderFilled | PriceSeen) and event.symbol in prices:
             prices[event.symbol] = float(event.price)
         if isinstance(event, OrderFilled) and event.symbol in quantities:
             quantities[event.symbol] = float(event.position)
     if last_ms is not None:
-        yield _span(last_ms, last_ms, quantities, prices, spread)
-
-
-def _span(
-    begin_ms: int,
-    end_ms: int,
-    quantities: Mapping[str, float],
-    prices: Mapping[str, float],
-    spread: SpreadLegs,
-) -> _Span:
-    side_a = spread.hedge_ratio * quantities[spread.leg_a] * prices[spread.leg_a]
-    side_b = quantities[spread.leg_b] * prices[spread.leg_b]
-    return _Span(begin_ms, end_ms, abs(side_a + side_b), abs(side_a) + abs(side_b))
+        yield span(last_ms if until_ms is None else max(last_ms, until_ms), last_ms)

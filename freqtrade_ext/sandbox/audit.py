@@ -13,6 +13,7 @@ from freqtrade_ext.sandbox._duplicates import Duplicate, repeated_entries, reuse
 from freqtrade_ext.sandbox._naked import (
     NakedFigures,
     SpreadLegs,
+    hedge_spans,
     naked_exposure,
     naked_figures,
     naked_seconds,
@@ -32,6 +33,7 @@ __all__ = [
     "Orphan",
     "SpreadLegs",
     "audit",
+    "hedge_spans",
     "naked_exposure",
     "naked_figures",
     "naked_seconds",

@@ -103,6 +103,10 @@ class SpreadRecord:
                     f"{self.position.spread_id}: {name} must be finite, not {value}"
                 )
 
+    def market(self, leg: LegName) -> str:
+        """Market of a leg."""
+        return self.leg_a if leg is LegName.A else self.leg_b
+
 
 _ADAPTER = TypeAdapter(SpreadRecord)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from decimal import Decimal
 
-from freqtrade_ext.execution import IntentState, OrderGuard
+from freqtrade_ext.execution import OrderGuard
 from freqtrade_ext.risk import CloseReason
 from freqtrade_ext.spreads import (
     CancelOrder,
@@ -16,7 +16,6 @@ from freqtrade_ext.spreads import (
     outstanding,
 )
 from rehearsals.simulation._books import HostBooks, HostTrade, leg_book
-from rehearsals.simulation._gate import market_of
 from rehearsals.simulation._stage import Signal, tag_parts
 from rehearsals.simulation._stores import Intents
 from rehearsals.simulation._world import World
@@ -101,13 +100,10 @@ class Broker:
         if working is None:
             return False
         intent = self._guard.find(working.client_order_id)
-        if intent is None:
-            return False
-        on_venue = intent.state is IntentState.CONFIRMED and not intent.is_booked
-        return intent.state.is_open_question or on_venue
+        return intent is not None and intent.is_unsettled
 
     def _named(self, record: SpreadRecord, leg: LegName, book: LegBook) -> LegBook:
-        market = market_of(record, leg)
+        market = record.market(leg)
         orders = tuple(
             order
             if f"{leg}:{order.order_id}" in record.names
@@ -153,9 +149,7 @@ class Broker:
         signal.open_on(self._desk, self._world.now)
 
     def _taken(self) -> set[str]:
-        promised = {
-            market_of(record, leg) for record in self._desk.records.values() for leg in LegName
-        }
+        promised = {record.market(leg) for record in self._desk.records.values() for leg in LegName}
         traded = {trade.market for trade in self._books.open_trades()}
         unsettled = (*self._guard.open_questions(), *self._guard.unbooked())
         return promised | traded | {*self._wallet()} | {intent.market for intent in unsettled}

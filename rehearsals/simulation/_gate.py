@@ -1,10 +1,9 @@
 """Stand-in for the adapter's order gate: whose order it is, and what the host is told of it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final
 
+from freqtrade_ext.adapters._order_gate import AskedOrder
+from freqtrade_ext.adapters._spread_orders import SpreadOrders
 from freqtrade_ext.errors import VenueError
 from freqtrade_ext.execution import (
     Intent,
@@ -14,24 +13,16 @@ from freqtrade_ext.execution import (
     OrderKind,
     OrderOutcome,
     OrderReport,
-    OrderSide,
     OrderStatus,
 )
-from freqtrade_ext.spreads import LegName, Purpose, SpreadDesk, SpreadRecord, SubmitOrder
+from freqtrade_ext.spreads import SpreadDesk
 from rehearsals.simulation._books import HostBooks
 from rehearsals.simulation._stores import Intents
 from rehearsals.simulation._venue import NoSuchOrder, SimulatedVenue, TurnedAway
 from rehearsals.simulation._weather import Weather
 from rehearsals.simulation._world import LEVERAGE, World
 
-__all__ = ["Asked", "Gate", "HostError", "InvalidOrder", "market_of"]
-
-_PURPOSES: Final = {
-    Purpose.ENTRY: IntentPurpose.ENTRY,
-    Purpose.TRIM: IntentPurpose.TRIM,
-    Purpose.EXIT: IntentPurpose.EXIT,
-    Purpose.UNWIND: IntentPurpose.UNWIND,
-}
+__all__ = ["Gate", "HostError", "InvalidOrder"]
 
 
 class HostError(Exception):
@@ -40,23 +31,6 @@ class HostError(Exception):
 
 class InvalidOrder(HostError):  # noqa: N818 - Freqtrade's name
     """What Freqtrade takes for the exchange's final word about an order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """An order that the host wants to send now."""
-
-    market: str
-    side: OrderSide
-    kind: OrderKind
-    quantity: Decimal
-    price: Decimal | None
-    reduce_only: bool
-
-
-def market_of(record: SpreadRecord, leg: LegName) -> str:
-    """Market of a leg."""
-    return record.leg_a if leg is LegName.A else record.leg_b
 
 
 class Gate:
@@ -76,16 +50,23 @@ class Gate:
         self._weather = weather
         self._venue = venue
         self._guard = guard
-        self._desk = desk
         self._books = books
+        # The product's own: what is claimed here is what is claimed in a bot.
+        self._orders = SpreadOrders(
+            desk=lambda: desk,
+            markets=frozenset,
+            leverage=float(LEVERAGE),
+            now_ms=lambda: world.now,
+            held=books.held,
+        )
         self._intents = intents
         self._serial = 0
 
     # Sending
 
-    def create_order(self, asked: Asked) -> OrderReport:
+    def create_order(self, asked: AskedOrder) -> OrderReport:
         """Send an order through the guard."""
-        intents = self._claim(asked) or [self._unclaimed(asked)]
+        intents = self._orders.claim(asked) or [self._unclaimed(asked)]
         ready = [intents[0], *(other for other in intents[1:] if self._is_ready(other))]
         if self._world.tracing:
             names = ", ".join(intent.client_order_id for intent in ready)
@@ -94,64 +75,7 @@ class Gate:
         self._world.reach("after_answer")
         return self._answer(outcome)
 
-    def _claim(self, asked: Asked) -> Sequence[Intent]:
-        if asked.kind is OrderKind.STOP:
-            return ()
-        for record in self._desk.records.values():
-            for leg in LegName:
-                order = self._pending(record, leg)
-                if order is not None and _is(asked, record, leg, order):
-                    return self._with_partner(asked, record, leg, order)
-        return ()
-
-    def _with_partner(
-        self, asked: Asked, record: SpreadRecord, leg: LegName, order: SubmitOrder
-    ) -> Sequence[Intent]:
-        first = self._intent(record, leg, order, asked.kind, asked.price)
-        first = replace(first, quantity=asked.quantity)
-        partner = self._pending(record, leg.other)
-        together = {Purpose.ENTRY, Purpose.EXIT, Purpose.UNWIND}
-        if partner is None or asked.kind is not OrderKind.MARKET:
-            return (first,)
-        if order.purpose not in together or partner.reduce_only != order.reduce_only:
-            return (first,)
-        self._desk.mark_sent(record.position.spread_id, partner, self._world.now)
-        return first, self._intent(record, leg.other, partner, OrderKind.MARKET, None)
-
-    def _pending(self, record: SpreadRecord, leg: LegName) -> SubmitOrder | None:
-        return self._desk.pending_order(record.position.spread_id, leg)
-
-    def _intent(
-        self,
-        record: SpreadRecord,
-        leg: LegName,
-        order: SubmitOrder,
-        kind: OrderKind,
-        price: Decimal | None,
-    ) -> Intent:
-        market, plan = market_of(record, leg), record.position.plan
-        said = (order.reason or "ORPHAN_LEG") if order.reduce_only else ""
-        if plan is not None and not order.reduce_only:
-            said = f"{record.position.spread_id} {plan.direction.value} {leg.value}"
-        return Intent(
-            client_order_id=order.client_order_id,
-            market=market,
-            side=OrderSide(order.side.value),
-            kind=kind,
-            quantity=order.quantity,
-            price=price,
-            reduce_only=order.reduce_only,
-            purpose=_PURPOSES[order.purpose],
-            attempt=order.attempt,
-            created_ms=self._world.now,
-            owner=record.position.spread_id,
-            leg=leg.value,
-            leverage=float(LEVERAGE),
-            tag=str(said),
-            held_before=self._books.held(market),
-        )
-
-    def _unclaimed(self, asked: Asked) -> Intent:
+    def _unclaimed(self, asked: AskedOrder) -> Intent:
         same = [
             intent
             for intent in (*self._guard.open_questions(asked.market), *self._guard.unbooked())
@@ -244,13 +168,3 @@ class Gate:
             return self.fetch_order(market, order_id, is_stop=True)
         except InvalidOrder:
             return None
-
-
-def _is(asked: Asked, record: SpreadRecord, leg: LegName, order: SubmitOrder) -> bool:
-    same = (asked.market, asked.side.value, asked.reduce_only) == (
-        market_of(record, leg),
-        order.side.value,
-        order.reduce_only,
-    )
-    lot = record.position.leg(leg).lot
-    return same and abs(asked.quantity - order.quantity) < max(lot, Decimal("1e-12"))

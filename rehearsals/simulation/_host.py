@@ -10,12 +10,13 @@ from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 
+from freqtrade_ext.adapters._order_gate import AskedOrder
 from freqtrade_ext.errors import StoreError, VenueError
 from freqtrade_ext.execution import OrderKind, OrderReport, OrderSide, OrderStatus
 from freqtrade_ext.spreads import LegName
 from rehearsals.simulation._books import HostBooks, HostOrder, HostTrade
 from rehearsals.simulation._broker import Broker
-from rehearsals.simulation._gate import Asked, Gate, HostError, InvalidOrder
+from rehearsals.simulation._gate import Gate, HostError, InvalidOrder
 from rehearsals.simulation._stage import Signal
 from rehearsals.simulation._venue import SimulatedVenue
 from rehearsals.simulation._world import World
@@ -233,7 +234,7 @@ class Host:
     def _create_stoploss_order(self, trade: HostTrade) -> None:
         away = -1 if trade.exit_side is OrderSide.SELL else 1
         price = (trade.open_rate * (1 + away * _STOP_SHARE)).quantize(Decimal("0.01"))
-        asked = Asked(trade.market, trade.exit_side, OrderKind.STOP, trade.amount, price, True)
+        asked = AskedOrder(trade.market, trade.exit_side, OrderKind.STOP, trade.amount, price, True)
         try:
             report = self._gate.create_order(asked)
         except InvalidOrder:
@@ -439,9 +440,9 @@ class Host:
 
     def _asked(
         self, market: str, side: OrderSide, quantity: Decimal, *, reduce_only: bool
-    ) -> Asked:
+    ) -> AskedOrder:
         price = self._price(market) if self._kind is OrderKind.LIMIT else None
-        return Asked(market, side, self._kind, quantity, price, reduce_only)
+        return AskedOrder(market, side, self._kind, quantity, price, reduce_only)
 
     def _price(self, market: str) -> Decimal:
         return self._world.market.price(market, self._world.now)

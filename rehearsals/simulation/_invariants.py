@@ -8,7 +8,6 @@ from freqtrade_ext.execution import DifferenceKind, IntentPurpose, PassReport
 from freqtrade_ext.sandbox.journal import OrderFilled
 from freqtrade_ext.spreads import LegName, SpreadRecord, SpreadState
 from rehearsals.simulation._books import HostBooks
-from rehearsals.simulation._gate import market_of
 from rehearsals.simulation._market import LOT, MARKETS
 from rehearsals.simulation._process import Process
 from rehearsals.simulation._stores import Database
@@ -171,7 +170,7 @@ def _unhedged(books: HostBooks, record: SpreadRecord) -> Iterator[str]:
         return
     shares, lots = [], ZERO
     for leg in LegName:
-        held, wanted = books.held(market_of(record, leg)), plan.leg(leg).quantity
+        held, wanted = books.held(record.market(leg)), plan.leg(leg).quantity
         shares.append(held / wanted)
         lots += LOT / abs(wanted)
         if held * wanted <= 0:

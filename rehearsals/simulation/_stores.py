@@ -70,12 +70,7 @@ class Intents:
     def pending(self) -> Sequence[Intent]:
         """Read open questions, and confirmed orders that are not booked."""
         self._world.alive()
-        return [
-            intent
-            for intent in self._database.intents.values()
-            if intent.state.is_open_question
-            or (intent.state is IntentState.CONFIRMED and not intent.is_booked)
-        ]
+        return [intent for intent in self._database.intents.values() if intent.is_unsettled]
 
     def since(self, time_ms: int) -> Sequence[Intent]:
         """Read what was created since a time."""

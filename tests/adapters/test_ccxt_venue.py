@@ -260,8 +260,7 @@ def test_answers_that_cannot_be_told_apart_are_unknown(venue):
 
 
 def test_neither_an_order_nor_an_error_is_unknown(venue):
-    meant = intent(BTC)
-    assert isinstance(venue._batch_answer(meant, {"info": {}}), Unanswered)
+    assert isinstance(venue._refusal({"info": {}}), Unanswered)
 
 
 @pytest.mark.parametrize("batch", [True, False])
