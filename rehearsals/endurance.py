@@ -3,7 +3,8 @@ Hours of live trading on the sandbox while one thing after the other goes wrong.
 
 ``python -m rehearsals.endurance --minutes 120`` runs a stock Freqtrade with our strategy on eight
 markets. Every half minute or so the script lets a request, the account or the connection suffer
-something, and every ten minutes or so it kills the bot with -9 and starts it again. At the end the
+something, and in the first half it kills the bot with -9 every ten minutes or so and starts it
+again. At the end the
 exchange becomes fair, everything is closed, and exchange, journal and database are compared. The
 bot's memory is read once a minute.
 """
@@ -75,7 +76,7 @@ def trade(stage: Stage, minutes: float, seed: int, *, kills: bool) -> Course:
     server = stage.rehearsal.server
     with BotProcess([stage.config], stage.api, stage.folder / "live.log") as bot:
         bot.wait_until_running(90.0)
-        end = time.monotonic() + minutes * 60
+        half, end = (time.monotonic() + minutes * share for share in (30, 60))
         next_fault = next_memory = time.monotonic() + 20
         next_kill = time.monotonic() + dice.uniform(300, 900)
         while (now := time.monotonic()) < end:
@@ -88,7 +89,7 @@ def trade(stage: Stage, minutes: float, seed: int, *, kills: bool) -> Course:
             if now >= next_memory and bot.pid is not None:
                 course.memory_mb.append(psutil.Process(bot.pid).memory_info().rss / 2**20)
                 next_memory = now + 60
-            if kills and now >= next_kill:
+            if kills and next_kill <= now < half:  # the second half is for the memory
                 bot.kill()
                 course.kills += 1
                 bot.start()
