@@ -4,9 +4,8 @@ Hours of live trading on the sandbox while one thing after the other goes wrong.
 ``python -m rehearsals.endurance --minutes 120`` runs a stock Freqtrade with our strategy on eight
 markets. Every half minute or so the script lets a request, the account or the connection suffer
 something, and in the first half it kills the bot with -9 every ten minutes or so and starts it
-again. At the end the
-exchange becomes fair, everything is closed, and exchange, journal and database are compared. The
-bot's memory is read once a minute.
+again. At the end the exchange becomes fair, everything is closed, and exchange, journal and
+database are compared. The bot's memory is read once a minute.
 """
 
 import random
