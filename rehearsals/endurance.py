@@ -20,9 +20,9 @@ import psutil  # type: ignore[import-untyped]
 
 from freqtrade_ext.adapters.lab_books import BotBooks, read_bot_books
 from freqtrade_ext.cli._bot_process import BotProcess
-from freqtrade_ext.cli._crash_judge import differences, lost_orders
-from freqtrade_ext.cli._crash_session import exchange_view
 from freqtrade_ext.cli._demo_stage import Stage, StageOptions
+from freqtrade_ext.cli.crashlab._judge import differences, lost_orders
+from freqtrade_ext.cli.crashlab._session import exchange_view
 from freqtrade_ext.errors import VenueError
 from freqtrade_ext.sandbox import Effect, Fault, audit
 from freqtrade_ext.sandbox.faults import FaultEffect

@@ -23,6 +23,8 @@ from freqtrade_ext.settings import ExecutionSettings
 _LOCK_SECONDS: Final = 5.0
 # A stop that comes back at once has another reason; a person is needed then.
 _PUT_OFFS: Final = 12
+_LEARN_EVERY_MS: Final = 60_000
+_SETTINGS_WEIGHT: Final = 5  # of Binance's symbolConfig
 _HELD_BACK: Final = {
     LeaseHealth.SUSPENDED: "the database takes no heartbeat",
     LeaseHealth.LOST: "another bot has taken this account",
@@ -70,9 +72,11 @@ class LiveExecution:
             self._account.books.has_order,
             self._account.clock,
         )
+        self._own_api = own_connection(exchange._api)
+        self._budget = RequestBudget(settings.watch_weight_per_minute)
         self._watcher = Watcher(
-            CcxtVenue(exchange, own_connection(exchange._api)),
-            RequestBudget(settings.watch_weight_per_minute),
+            CcxtVenue(exchange, self._own_api),
+            self._budget,
             self._busy_markets,
             self._beat,
             self._account.clock,
@@ -84,6 +88,7 @@ class LiveExecution:
         self._diary = PassDiary()
         self._lease_health = LeaseHealth.HELD
         self._stop_is_put_off = 0
+        self._learnt_ms = self._account.clock.now_ms()
         self._active: frozenset[str] = frozenset()
 
     def start(self) -> RecoveryReport:
@@ -189,6 +194,15 @@ class LiveExecution:
     def _beat(self) -> None:
         self._keep_lease()
         self._put_off_stop()
+        self._learn_settings()
+
+    def _learn_settings(self) -> None:
+        """Notice a leverage or margin mode that somebody else has changed, position or not."""
+        now_ms = self._account.clock.now_ms()
+        is_due = now_ms - self._learnt_ms >= _LEARN_EVERY_MS
+        if is_due and self._budget.afford(_SETTINGS_WEIGHT, now_ms):
+            self._learnt_ms = now_ms
+            self.gate.learn_settings(self._own_api, sorted(self._owner.markets()))
 
     def _keep_lease(self) -> None:
         """Send nothing that adds unless the account is known to be ours; exits always may leave."""

@@ -1,6 +1,6 @@
 """Where Freqtrade's orders pass the order guard: the ccxt object that it sends them with.
 
-Four methods of that one object are wrapped, none of a class. Freqtrade goes on calling them as
+Five methods of that one object are wrapped, none of a class. Freqtrade goes on calling them as
 before; it does not know that its order was written down first, that the other leg left in the same
 request, or that a lost answer was looked up.
 """
@@ -39,6 +39,13 @@ _FORGETS_AFTER_MS: Final = 3 * 24 * 3_600_000
 # Orders have been denied for more than 20 s after they were accepted.
 _SHOWS_STOPS_AFTER_MS: Final = 60_000
 _OURS: Final = (ExtensionError, SQLAlchemyError)
+_WRAPPED: Final = (
+    "create_order",
+    "fetch_order",
+    "fetch_orders",
+    "set_leverage",
+    "set_margin_mode",
+)
 _LETTERS: Final = {
     IntentPurpose.STOP: "s",
     IntentPurpose.FORCED: "f",
@@ -72,6 +79,9 @@ class OrderOwner(Protocol):
 
     def held(self, market: str) -> Decimal:
         """Return the signed position of a market by the books."""
+
+    def trade_of(self, market: str) -> int | None:
+        """Return the open trade of a market by the books."""
 
     def said_of(self, market: str, *, reduce_only: bool) -> str:
         """Return what the books will say of an order that nobody claims."""
@@ -121,16 +131,17 @@ class OrderGate:
 
     def install(self, markets: Sequence[str]) -> None:
         """Wrap the object's methods, and learn which leverage and margin modes are set already."""
-        self._learn_settings(markets)
+        self.learn_settings(self._api, markets)
         api = self._api
         api.create_order = self.create_order
         api.fetch_order = self.fetch_order
+        api.fetch_orders = self.fetch_orders
         api.set_leverage = self.set_leverage
         api.set_margin_mode = self.set_margin_mode
 
     def remove(self) -> None:
         """Give the object its own methods back."""
-        for name in ("create_order", "fetch_order", "set_leverage", "set_margin_mode"):
+        for name in _WRAPPED:
             self._api.__dict__.pop(name, None)
 
     def close(self, text: str) -> None:
@@ -231,6 +242,7 @@ class OrderGate:
             purpose=purpose,
             attempt=self._serial,
             created_ms=now_ms,
+            trade_id=self._owner.trade_of(asked.market),
             leverage=self._leverage.get(asked.market, 1.0),
             tag=self._owner.said_of(asked.market, reduce_only=asked.reduce_only),
             held_before=self._owner.held(asked.market),
@@ -301,15 +313,41 @@ class OrderGate:
             raise ccxt.NetworkError(text) from error
         raise error
 
+    def fetch_orders(
+        self,
+        symbol: str | None = None,
+        since: int | None = None,
+        limit: int | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> list[dict[str, Any]]:
+        """
+        Answer Freqtrade's own search for lost orders: there are none, reconciliation finds them.
+
+        That search counts every order of a trade anew, one after the other, and closes the trade
+        at an exit that is as big as what is left by then: after two partial closes the rest of the
+        position would be nobody's. It asks no policy either, and takes what a stranger has waiting
+        on the exchange for an exit of the trade.
+        """
+        return []
+
     # Settings of a market, which Freqtrade sends before every order
 
-    def _learn_settings(self, markets: Sequence[str]) -> None:
-        if not self._api.has.get("fetchLeverages"):
+    def learn_settings(self, api: Any, markets: Sequence[str]) -> None:
+        """
+        Ask which leverage and margin mode each market has; one that is not known is set anew.
+
+        Parameters
+        ----------
+        api : ccxt.Exchange
+            The connection to ask on: a thread must use its own.
+        markets : sequence of str
+        """
+        if not markets or not api.has.get("fetchLeverages"):
             return
         try:
-            rows = self._api.fetch_leverages(list(markets))
+            rows = api.fetch_leverages(list(markets))
         except ccxt.BaseError as error:  # they are set before the first order then
-            logger.info("[EXECUTION] leverages are not known yet: %s", error)
+            logger.info("[EXECUTION] leverages are not known: %s", error)
             return
         for market, row in rows.items():
             self._leverage[market] = float(row.get("longLeverage") or 0.0)

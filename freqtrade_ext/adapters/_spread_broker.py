@@ -135,6 +135,9 @@ class SpreadBroker:
                 self._observe(spread_id, trades, now_ms)
             self.desk.tick(now_ms)  # last, so that no order times out before its fill is seen
         for closed in self.desk.take_closed():
+            if not self.results.is_final(closed):
+                self.desk.put_back(closed)
+                continue
             self.results.book(closed)
             self.desk.forget(closed)
 

@@ -123,6 +123,7 @@ class SpreadOrders:
             created_ms=self._now_ms(),
             owner=record.position.spread_id,
             leg=leg.value,
+            trade_id=record.trade_ids.get(leg),
             leverage=self._leverage,
             tag=_said(record, leg, order),
             held_before=self.held(market),
@@ -143,6 +144,19 @@ class SpreadOrders:
         for outcome in outcomes:
             self._report(record.position.spread_id, outcome)
         return self._closing(record.position.spread_id)
+
+    def left_over(self) -> Sequence[Sequence[Intent]]:
+        """
+        Orders with which an earlier run was unwinding spreads when it died, spread by spread.
+
+        They need not wait for candles. One that was sent keeps its name, so that the guard does
+        not send it again. Exits are left to Freqtrade: they may be limit orders.
+        """
+        records = list(self._desk().records.items())
+        unwinding = [
+            name for name, record in records if record.position.state is SpreadState.UNWINDING
+        ]
+        return [intents for intents in map(self._closing, unwinding) if intents]
 
     def _report(self, spread_id: str, outcome: OrderOutcome) -> None:
         """Tell the desk what became of an order, as the books will tell it later."""
@@ -183,6 +197,11 @@ class SpreadOrders:
     def held(self, market: str) -> Decimal:
         """Return the signed position of a market by the books."""
         return self._held(market)
+
+    def trade_of(self, market: str) -> int | None:
+        """Return the open trade of a market by the books."""
+        trade = next(iter(Trade.get_trades_proxy(pair=market, is_open=True)), None)
+        return None if trade is None else int(trade.id)
 
     def markets(self) -> frozenset[str]:
         """Return the markets that this bot may trade."""

@@ -37,6 +37,11 @@ class SpreadResults:
             [share for result in self._results if (share := result.realised_share) is not None],
         )
 
+    def is_final(self, spread: ClosedSpread) -> bool:
+        """Whether Freqtrade has closed every trade of the spread: until then its P&L is open."""
+        still_open = {trade.id for trade in Trade.get_trades_proxy(is_open=True)}
+        return still_open.isdisjoint(spread.record.trade_ids.values())
+
     def book(self, spread: ClosedSpread) -> None:
         """Add a spread that became flat, and report it as one line."""
         spread_id = spread.record.position.spread_id

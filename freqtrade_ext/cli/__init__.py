@@ -6,12 +6,12 @@ import click
 
 from freqtrade_ext import __version__
 from freqtrade_ext.cli._book import book
-from freqtrade_ext.cli._crashlab import crashlab
 from freqtrade_ext.cli._demo import demo
 from freqtrade_ext.cli._doctor import doctor
 from freqtrade_ext.cli._inbox import inbox
 from freqtrade_ext.cli._recover import recover
 from freqtrade_ext.cli._sandbox import sandbox
+from freqtrade_ext.cli.crashlab import crashlab
 from freqtrade_ext.errors import ExtensionError
 
 __all__ = ["main"]

@@ -19,7 +19,12 @@ logger = logging.getLogger(__name__)
 
 def log_line(level: int, category: str, intent: Intent, text: str) -> None:
     """Log a line about an order, with the fields that a JSON formatter puts apart."""
-    names = [intent.owner, f"leg {intent.leg}" if intent.leg else None, intent.client_order_id]
+    names = [
+        intent.owner,
+        f"leg {intent.leg}" if intent.leg else None,
+        f"trade {intent.trade_id}" if intent.trade_id is not None else None,
+        intent.client_order_id,
+    ]
     logger.log(
         level,
         "[%s] %s: %s",
@@ -29,6 +34,7 @@ def log_line(level: int, category: str, intent: Intent, text: str) -> None:
         extra={
             "spread": intent.owner,
             "leg": intent.leg,
+            "trade": intent.trade_id,
             "client_order_id": intent.client_order_id,
         },
     )

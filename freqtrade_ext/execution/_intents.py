@@ -88,6 +88,8 @@ class Intent:
     purpose : IntentPurpose
     owner, leg : str, optional
         Spread and leg ("A" or "B"); None for an order of no spread.
+    trade_id : int, optional
+        The books' trade that it belongs to; None for an entry, whose trade is still to come.
     attempt : int
         Serial number on this leg, from 1.
     leverage : float
@@ -123,6 +125,7 @@ class Intent:
     price: Decimal | None = None
     owner: str | None = None
     leg: str | None = None
+    trade_id: int | None = None
     leverage: float = 1.0
     tag: str = ""
     held_before: Decimal = Decimal(0)

@@ -125,9 +125,17 @@ class SpreadDesk:
         return frozenset(name for name, left in self._market_exit.items() if left >= time_ms)
 
     def take_closed(self) -> list[ClosedSpread]:
-        """Hand over the spreads that became flat since the last call; then `forget` each."""
+        """
+        Hand over the spreads that became flat since the last call.
+
+        Then `forget` each, or `put_back` one whose result is not known yet.
+        """
         closed, self._closed = self._closed, []
         return closed
+
+    def put_back(self, closed: ClosedSpread) -> None:
+        """Hand a spread over again at the next call."""
+        self._closed.append(closed)
 
     def forget(self, closed: ClosedSpread) -> None:
         """Remove the saved record of a spread whose result has been booked."""

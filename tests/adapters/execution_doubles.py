@@ -338,6 +338,9 @@ class FreeOwner:
     def held(self, market: str) -> Decimal:
         return D(0)
 
+    def trade_of(self, market: str) -> int | None:
+        return None
+
     def said_of(self, market: str, *, reduce_only: bool) -> str:
         return "manual" if reduce_only else ""
 

@@ -16,7 +16,9 @@ Bugs planted by hand, each caught by the test named:
 12. an unbooked order is at rest -> test_at_rest_is_nothing_in_flight_and_every_position_whole
 13. a confirmed order is settled before it is booked -> test_an_order_is_settled_when_it_is_booked
 14. orders of nobody have a name for spreads -> test_only_orders_of_spreads_have_names
-15. the off setting is silent -> test_a_guard_that_is_off_says_so (test_guarded_strategy)
+15. settings are learnt once only -> test_a_leverage_that_somebody_changed_is_set_anew
+16. they are learnt at any price -> test_a_spent_budget_leaves_the_settings_for_later
+17. the off setting is silent -> test_a_guard_that_is_off_says_so (test_guarded_strategy)
 """
 
 import logging
@@ -36,7 +38,7 @@ from sqlalchemy import create_engine, update
 from freqtrade_ext.adapters._account import SystemClock
 from freqtrade_ext.adapters._lease import LeaseHealth, account_of
 from freqtrade_ext.adapters._live_execution import bot_of
-from freqtrade_ext.adapters._watcher import Watcher
+from freqtrade_ext.adapters._watcher import Watcher, own_connection
 from freqtrade_ext.adapters.execution_store import InboxTable, IntentTable, LeaseTable
 from freqtrade_ext.errors import StoreError, VenueError
 from freqtrade_ext.execution import IntentState, RecoveryStatus
@@ -401,6 +403,33 @@ def test_a_database_without_heartbeats_holds_back_entries_only(stage, monkeypatc
     stage.live._beat()
     assert stage.order()["filled"] == 0.1
     assert "renewed again" in caplog.text
+
+
+def test_a_leverage_that_somebody_changed_is_set_anew(stage, bench, clock):
+    """Without a position no comparison shows it, and the next entry would have it."""
+    stage.order(amount=0.2)
+    stage.order(side="sell", amount=0.2, reduceOnly=True)
+    api = stage.bot.exchange._api
+    type(api).set_leverage(own_connection(api), 20, BTC)  # a person, in the app
+    stage.live._beat()
+    with bench.requests() as seen:
+        stage.order(amount=0.3)
+    assert seen == [ORDER]  # a minute has not gone by
+    stage.order(side="sell", amount=0.3, reduceOnly=True)
+    clock.ms += 60_000
+    stage.live._beat()
+    with bench.requests() as seen:
+        stage.order(amount=0.4)
+    assert seen == ["POST /fapi/v1/leverage", ORDER]
+
+
+def test_a_spent_budget_leaves_the_settings_for_later(stage, bench, clock):
+    clock.ms += 60_000
+    while stage.live._budget.afford(1, stage.live._account.clock.now_ms()):
+        pass
+    with bench.requests() as seen:
+        stage.live._beat()
+    assert seen == []
 
 
 def test_a_watcher_that_died_is_started_again(stage, monkeypatch, caplog):

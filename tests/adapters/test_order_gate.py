@@ -25,9 +25,12 @@ Bugs planted by hand, each caught by the test named:
 18. the exchange's leverages are not learnt -> test_what_is_set_already_is_not_sent
 19. an order that was accepted and never booked is sent again ->
     test_an_accepted_order_that_never_reached_the_books_is_the_same_order
+20. Freqtrade's own search for lost orders is answered ->
+    test_freqtrades_own_search_for_lost_orders_finds_none_and_reconciliation_does
 """
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import ccxt
@@ -92,6 +95,9 @@ class Owner:
 
     def held(self, market):
         return D("0.7")
+
+    def trade_of(self, market):
+        return 12
 
     def said_of(self, market, *, reduce_only):
         return "MANUAL" if reduce_only else ""
@@ -469,6 +475,16 @@ def test_a_stop_that_is_denied_for_long_is_gone(stage):
         stage.api.fetch_order(order["id"], BTC, {"stop": True})
 
 
+def test_freqtrades_own_search_for_lost_orders_finds_none_and_reconciliation_does(stage):
+    """It would count known orders again, and close a trade of which the exchange holds a part."""
+    order_id = stage.order()["id"]
+    since = datetime.now(UTC) - timedelta(days=1)
+    assert stage.exchange.fetch_orders(BTC, since) == []
+    assert order_id in {order.venue_order_id for order in stage.venue.orders(BTC, 0)}
+    stage.gate.remove()
+    assert order_id in {order["id"] for order in stage.exchange.fetch_orders(BTC, since)}
+
+
 def test_a_denied_order_is_not_gone_while_the_database_cannot_be_asked(stage, monkeypatch):
     order = stage.order()
     stage.bench.fault("GET /fapi/v1/order", **DENIED)
@@ -608,7 +624,7 @@ def test_a_margin_mode_that_was_set_already_is_known_from_then_on(stage):
 
 
 def test_a_removed_gate_leaves_nothing_behind(stage):
-    wrapped = {"create_order", "fetch_order", "set_leverage", "set_margin_mode"}
+    wrapped = {"create_order", "fetch_order", "fetch_orders", "set_leverage", "set_margin_mode"}
     assert wrapped <= set(vars(stage.api))
     stage.gate.remove()
     assert not wrapped & set(vars(stage.api))

@@ -356,11 +356,31 @@ def test_an_error_of_the_review_does_not_hold_back_an_exit(stage, monkeypatch, c
 def test_a_result_is_booked_before_its_record_is_forgotten(stage, monkeypatch):
     """A crash in between must find the record, not nothing."""
     order = []
+    monkeypatch.setattr(stage.broker.results, "is_final", lambda spread: True)
     monkeypatch.setattr(stage.broker.results, "book", lambda spread: order.append("book"))
     monkeypatch.setattr(stage.broker.desk, "forget", lambda spread: order.append("forget"))
     monkeypatch.setattr(stage.broker.desk, "take_closed", lambda: ["a spread"])
     stage.loop()
     assert order == ["book", "forget"]
+
+
+def test_a_result_waits_until_freqtrade_has_closed_the_trades(stage, monkeypatch):
+    """An unwind that the bot learns of afterwards is flat before its trade is closed."""
+    final = [False]
+    monkeypatch.setattr(stage.broker.results, "is_final", lambda spread: final[0])
+    closing(stage)
+    stage.close(LegName.A)
+    assert stage.exit_reason(LegName.B)
+    stage.close(LegName.B)
+    stage.loop()
+    stage.loop()
+    assert stage.state is SpreadState.FLAT
+    assert len(stage.broker.results.history.returns) == 0
+    final[0] = True
+    stage.loop()
+    assert len(stage.broker.results.history.returns) == 1
+    stage.loop()
+    assert len(stage.broker.results.history.returns) == 1
 
 
 def test_a_refusal_is_said_once_a_candle(stage, caplog):

@@ -12,6 +12,9 @@ Bugs planted by hand, each caught by the test named:
 8. a spread on its way is at rest -> test_at_rest_is_every_spread_whole
 9. a failed entry closes nothing -> test_a_refused_leg_closes_the_other_at_once
 10. an unknown partner counts as refused -> test_nothing_follows_while_the_other_leg_is_unknown
+11. nothing is left over -> test_what_an_earlier_run_was_unwinding_is_closed_under_the_same_name
+12. exits are left over too -> test_exits_are_not_left_over
+13. the trade is not named -> test_orders_name_the_trade_that_they_belong_to
 """
 
 from decimal import Decimal
@@ -264,6 +267,32 @@ def test_nothing_follows_while_the_other_leg_is_unknown(stage):
     assert list(following) == []
     working = stage.desk.records["ETH-BTC"].position.leg(LegName.B).working
     assert working.client_order_id == intents[1].client_order_id  # it is still asked for
+
+
+def test_what_an_earlier_run_was_unwinding_is_closed_under_the_same_name(stage):
+    _, following = react(stage, IntentState.CONFIRMED, IntentState.REJECTED)
+    assert stage.state is SpreadState.UNWINDING
+    ((again,),) = stage.owner.left_over()
+    (before,) = following
+    assert (again.client_order_id, again.quantity) == (before.client_order_id, before.quantity)
+    assert again.reduce_only
+
+
+def test_exits_are_not_left_over(stage):
+    stage.enter()
+    assert list(stage.owner.left_over()) == []
+    stage.desk.request_exit("ETH-BTC", CloseReason.MANUAL, stage.now_ms)
+    assert stage.state is SpreadState.CLOSING
+    assert list(stage.owner.left_over()) == []
+
+
+def test_orders_name_the_trade_that_they_belong_to(stage):
+    assert stage.owner.trade_of(ETH) is None
+    assert [one.trade_id for one in stage.owner.claim(stage.asked(LegName.A))] == [None, None]
+    stage.enter()
+    assert (stage.owner.trade_of(ETH), stage.owner.trade_of(BTC)) == (1, 2)
+    stage.desk.request_exit("ETH-BTC", CloseReason.MANUAL, stage.now_ms)
+    assert [one.trade_id for one in stage.owner.claim(stage.asked(LegName.A))] == [1, 2]
 
 
 def test_an_exit_that_fails_is_left_to_the_books(stage):

@@ -184,6 +184,15 @@ def test_a_trade_without_fills_is_none(backtest_books):
     assert list(results.history.returns) == []
 
 
+def test_a_result_is_final_when_every_trade_is_closed(books):
+    results = SpreadResults(Store())
+    assert results.is_final(closed())
+    LocalTrade.add_bt_trade(trade_of(id=13, pair=ETH))
+    assert results.is_final(closed())  # a trade of something else
+    assert not results.is_final(closed(trade_ids={LegName.A: 11, LegName.B: 13}))
+    assert results.is_final(closed(trade_ids={}))
+
+
 def test_a_result_that_cannot_be_saved_still_counts_in_this_run(books, caplog):
     class Full(Store):
         def add_result(self, spread_id, result):

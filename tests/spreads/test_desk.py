@@ -482,6 +482,15 @@ def closed(desk: SpreadDesk, candle: int = REVERTED) -> ClosedSpread:
     return spread
 
 
+def test_a_closed_spread_that_is_put_back_is_handed_over_again(
+    desk: SpreadDesk, store: FakeStore
+) -> None:
+    spread = closed(desk)
+    desk.put_back(spread)
+    assert desk.take_closed() == [spread]
+    assert set(store.texts) == {ID}
+
+
 def test_a_closed_spread_is_handed_over_once(desk: SpreadDesk, store: FakeStore) -> None:
     spread = closed(desk)
     assert desk.take_closed() == []

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_msecs
@@ -31,6 +31,9 @@ from freqtrade_ext.adapters.strategies._guarded_strategy import GuardedStrategy
 from freqtrade_ext.errors import ConfigError
 from freqtrade_ext.settings import load_settings
 from freqtrade_ext.spreads import Bands, MemoryStore, load_book
+
+if TYPE_CHECKING:
+    from freqtrade_ext.adapters._spread_orders import SpreadOrders
 
 __all__ = ["SpreadStrategy"]
 
@@ -136,6 +139,20 @@ class SpreadStrategy(GuardedStrategy):
         )
         self.start_execution(self._execution_settings, owner)
         self.broker.execution = self._execution
+        self._unwind_left_over(owner)
+
+    @answer_on_error(None)
+    def _unwind_left_over(self, owner: "SpreadOrders") -> None:
+        """
+        Go on with what an earlier run was unwinding; the first loop is seconds away.
+
+        The books are behind until Freqtrade has looked its open orders up, so the desk decides as
+        it did before; the orders only reduce.
+        """
+        if self._execution is None:
+            return
+        for intents in owner.left_over():
+            self._execution.guard.send(intents)
 
     @answer_on_error(None)
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:

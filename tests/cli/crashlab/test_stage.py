@@ -1,6 +1,6 @@
 """The user's configuration and strategy on the crash lab's stage.
 
-Bugs planted by hand in ``lab_configuration.py``, ``_crash_stage.py`` and ``_crash_market.py``, each
+Bugs planted by hand in ``lab_configuration.py``, ``_stage.py`` and ``_market.py``, each
 killed by the test named:
 
 - telegram kept: ``test_nothing_that_talks_to_anybody_is_left``
@@ -33,8 +33,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freqtrade_ext.adapters.lab_configuration import UserConfiguration, load_user_configuration
-from freqtrade_ext.cli._crash_market import NamedMarket, lab_market, names_of_book
-from freqtrade_ext.cli._crash_stage import CrashStage, lab_configuration
+from freqtrade_ext.cli.crashlab._market import NamedMarket, lab_market, names_of_book
+from freqtrade_ext.cli.crashlab._stage import CrashStage, lab_configuration
 from freqtrade_ext.errors import ConfigError
 from freqtrade_ext.sandbox.market import SyntheticSpec
 from freqtrade_ext.settings import load_settings

@@ -1,4 +1,4 @@
-"""Freqtrade with places where it can be made to die: ``python -m freqtrade_ext.cli._crash_points``.
+"""Freqtrade with places where it can be made to die: ``python -m`` this module.
 
 Takes Freqtrade's own arguments. The environment variable names the file that arms a place.
 """
@@ -12,7 +12,7 @@ from freqtrade_ext.errors import ConfigError
 __all__ = ["FILE_VARIABLE", "MODULE"]
 
 FILE_VARIABLE = "FREQTRADE_EXT_CRASH_FILE"
-MODULE = "freqtrade_ext.cli._crash_points"
+MODULE = "freqtrade_ext.cli.crashlab._points"
 
 
 def main() -> None:

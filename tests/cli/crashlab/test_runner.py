@@ -1,6 +1,6 @@
 """Playing a scenario, on a bot and an exchange that are a list of samples.
 
-Bugs planted by hand in ``_crash_runner.py``, ``_crash_scripts.py`` and ``_crash_session.py``, each
+Bugs planted by hand in ``_runner.py``, ``_scripts.py`` and ``_session.py``, each
 killed by the test named:
 
 - samples before the end of the fault count as rest:
@@ -36,12 +36,12 @@ from typing import Any
 
 import pytest
 
-from freqtrade_ext.cli._crash_faults import SCENARIOS, Scenario
-from freqtrade_ext.cli._crash_judge import Difference, ExchangeView
-from freqtrade_ext.cli._crash_market import lab_market
-from freqtrade_ext.cli._crash_runner import Patience, RunResult, play
-from freqtrade_ext.cli._crash_scripts import Script
-from freqtrade_ext.cli._crash_session import (
+from freqtrade_ext.cli.crashlab._faults import SCENARIOS, Scenario
+from freqtrade_ext.cli.crashlab._judge import Difference, ExchangeView
+from freqtrade_ext.cli.crashlab._market import lab_market
+from freqtrade_ext.cli.crashlab._runner import Patience, RunResult, play
+from freqtrade_ext.cli.crashlab._scripts import Script
+from freqtrade_ext.cli.crashlab._session import (
     NotFiredError,
     NotTradedError,
     Sample,

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from freqtrade_ext.cli._crash_faults import Scenario
-from freqtrade_ext.cli._crash_judge import Verdict, judge, longest_span, recovered_at
-from freqtrade_ext.cli._crash_session import NotFiredError, NotTradedError, Sample, Session
+from freqtrade_ext.cli.crashlab._faults import Scenario
+from freqtrade_ext.cli.crashlab._judge import Verdict, judge, longest_span, recovered_at
+from freqtrade_ext.cli.crashlab._session import NotFiredError, NotTradedError, Sample, Session
 from freqtrade_ext.errors import VenueError
 
 __all__ = ["Patience", "RunResult", "play"]

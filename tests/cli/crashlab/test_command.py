@@ -1,6 +1,6 @@
 """The command line of the crash lab: what it refuses, shows and writes, without any process.
 
-Bugs planted by hand in ``_crashlab.py``, each killed by the test named:
+Bugs planted by hand in ``_command.py``, each killed by the test named:
 
 - runs played fault by fault, so that the first fault takes all the time:
   ``test_every_fault_is_played_once_before_any_is_played_again``
@@ -21,10 +21,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from freqtrade_ext.cli import main
-from freqtrade_ext.cli._crash_faults import SCENARIOS
-from freqtrade_ext.cli._crash_judge import Verdict
-from freqtrade_ext.cli._crash_runner import RunResult
-from freqtrade_ext.cli._crashlab import describe, in_rounds
+from freqtrade_ext.cli.crashlab._command import describe, in_rounds
+from freqtrade_ext.cli.crashlab._faults import SCENARIOS
+from freqtrade_ext.cli.crashlab._judge import Verdict
+from freqtrade_ext.cli.crashlab._runner import RunResult
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The crash lab's rows, table, exit code and JSON, and its catalogue.
 
-Bugs planted by hand in ``_crash_report.py`` and ``_crash_faults.py``, each killed by the test
+Bugs planted by hand in ``_report.py`` and ``_faults.py``, each killed by the test
 named:
 
 - p99 taken as the median: ``test_p99_is_the_worst_of_a_few_runs``
@@ -23,9 +23,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from freqtrade_ext.cli._crash_faults import CLASSES, SCENARIOS, Scenario, chosen
-from freqtrade_ext.cli._crash_judge import Verdict
-from freqtrade_ext.cli._crash_report import (
+from freqtrade_ext.cli.crashlab._faults import CLASSES, SCENARIOS, Scenario, chosen
+from freqtrade_ext.cli.crashlab._judge import Verdict
+from freqtrade_ext.cli.crashlab._report import (
     FaultRow,
     as_json,
     failures,
@@ -33,7 +33,7 @@ from freqtrade_ext.cli._crash_report import (
     result_table,
     write_json,
 )
-from freqtrade_ext.cli._crash_runner import RunResult
+from freqtrade_ext.cli.crashlab._runner import RunResult
 from freqtrade_ext.errors import ConfigError
 
 FAULT = Scenario("lost", 1, "an answer is lost", lambda session, random: None)

@@ -10,8 +10,8 @@ from typing import Any
 
 from rich.table import Table
 
-from freqtrade_ext.cli._crash_faults import CLASSES, Scenario
-from freqtrade_ext.cli._crash_runner import RunResult
+from freqtrade_ext.cli.crashlab._faults import CLASSES, Scenario
+from freqtrade_ext.cli.crashlab._runner import RunResult
 
 __all__ = ["FaultRow", "as_json", "failures", "fault_rows", "result_table", "write_json"]
 

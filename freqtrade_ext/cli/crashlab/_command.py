@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from freqtrade_ext.cli._crash_faults import SCENARIOS, Scenario, chosen
-from freqtrade_ext.cli._crash_report import (
+from freqtrade_ext.cli._options import config_option
+from freqtrade_ext.cli.crashlab._faults import SCENARIOS, Scenario, chosen
+from freqtrade_ext.cli.crashlab._report import (
     FaultRow,
     as_json,
     failures,
@@ -26,10 +27,9 @@ from freqtrade_ext.cli._crash_report import (
     result_table,
     write_json,
 )
-from freqtrade_ext.cli._crash_runner import Patience, RunResult, play
-from freqtrade_ext.cli._crash_session import Session
-from freqtrade_ext.cli._crash_stage import CrashStage
-from freqtrade_ext.cli._options import config_option
+from freqtrade_ext.cli.crashlab._runner import Patience, RunResult, play
+from freqtrade_ext.cli.crashlab._session import Session
+from freqtrade_ext.cli.crashlab._stage import CrashStage
 from freqtrade_ext.errors import ConfigError, VenueError
 
 if TYPE_CHECKING:

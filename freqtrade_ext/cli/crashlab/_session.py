@@ -12,8 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from freqtrade_ext.cli._crash_judge import Difference, ExchangeView, differences, is_naked
-from freqtrade_ext.cli._crash_stage import CrashStage
+from freqtrade_ext.cli.crashlab._judge import Difference, ExchangeView, differences, is_naked
+from freqtrade_ext.cli.crashlab._stage import CrashStage
 from freqtrade_ext.errors import ExtensionError
 from freqtrade_ext.sandbox import Event, Fault, FaultPlan, SpreadLegs
 from freqtrade_ext.sandbox.engine import (

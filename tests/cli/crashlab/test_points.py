@@ -26,7 +26,7 @@ from typing import Any
 import pytest
 
 from freqtrade_ext.adapters.lab_crash_points import CrashPoints, orders_in
-from freqtrade_ext.cli._crash_points import FILE_VARIABLE, MODULE
+from freqtrade_ext.cli.crashlab._points import FILE_VARIABLE, MODULE
 
 
 class Died(Exception):  # noqa: N818 - what happened to the process

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any, Final, Literal
 
-from freqtrade_ext.cli._crash_session import FIRE_SECONDS, NotFiredError, Session
+from freqtrade_ext.cli.crashlab._session import FIRE_SECONDS, NotFiredError, Session
 from freqtrade_ext.sandbox import Effect, Fault
 from freqtrade_ext.sandbox.engine import (
     Command,

@@ -1,6 +1,6 @@
 """What the crash lab's judge makes of a journal and of a bot's books.
 
-Bugs planted by hand in ``_crash_judge.py``, each killed by the test named:
+Bugs planted by hand in ``_judge.py``, each killed by the test named:
 
 - share of the net compared with 25 % instead of 5 %:
   ``test_six_percent_without_hedge_are_naked_and_four_are_not``
@@ -28,7 +28,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freqtrade_ext.cli._crash_judge import (
+from freqtrade_ext.cli.crashlab._judge import (
     Difference,
     ExchangeView,
     differences,

@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from freqtrade_ext.cli._bot_process import BotProcess, api_server_section, run_freqtrade
-from freqtrade_ext.cli._crash_market import lab_market, names_of_book
-from freqtrade_ext.cli._crash_points import FILE_VARIABLE, MODULE
 from freqtrade_ext.cli._demo_stage import Stage, StageOptions
+from freqtrade_ext.cli.crashlab._market import lab_market, names_of_book
+from freqtrade_ext.cli.crashlab._points import FILE_VARIABLE, MODULE
 from freqtrade_ext.errors import ConfigError, ExtensionError
 from freqtrade_ext.sandbox.rehearsal import Rehearsal, current_minute
 from freqtrade_ext.settings import ExtSettings, load_settings

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from freqtrade_ext.cli._crash_scripts import (
+from freqtrade_ext.cli.crashlab._scripts import (
     CANCEL,
     STOP,
     Script,
