@@ -90,8 +90,9 @@ def unsupported_reason(exchange_id: str) -> str | None:
     if exchange_id in _SUPPORTED:
         return None
     return (
-        f"the order guard needs client order ids for all orders, and to look orders up by them; "
-        f"ccxt does not offer that on {exchange_id!r} (it does on {', '.join(sorted(_SUPPORTED))})"
+        f"the order guard needs client order ids for all orders, look-ups by them, and lists of "
+        f"all orders; through ccxt that is not rehearsed on {exchange_id!r}, only on "
+        f"{', '.join(sorted(_SUPPORTED))}: see docs/execution.md, Exchanges"
     )
 
 

@@ -534,10 +534,10 @@ def test_the_answer_to_an_order_may_have_the_wrong_shape(bench, venue, monkeypat
     assert all(isinstance(a, Unanswered) for a in venue.submit([intent(BTC), intent(ETH)]))
 
 
-def test_exchanges_without_client_order_ids_are_refused_with_a_reason():
+def test_exchanges_that_are_not_rehearsed_are_refused_with_a_reason():
     assert unsupported_reason("binance") is None
     for name in ("hyperliquid", "bybit"):  # bybit is not rehearsed
-        assert f"{name!r} (it does on binance)" in unsupported_reason(name)
+        assert f"not rehearsed on {name!r}, only on binance" in unsupported_reason(name)
 
 
 def test_the_connection_can_be_another(bench):
