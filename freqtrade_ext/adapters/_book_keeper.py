@@ -190,6 +190,12 @@ class FreqtradeBooks:
     def _trade_for(self, report: OrderReport, intent: Intent | None) -> Any:
         """Find the open trade that an order belongs to: one trade a market, in Freqtrade."""
         for trade in Trade.get_trades_proxy(pair=report.market, is_open=True):
+            if (
+                intent is not None
+                and intent.reduce_only
+                and intent.trade_id not in {None, trade.id}
+            ):
+                continue  # it was to close an earlier trade
             tag = EntryTag.parse(trade.enter_tag)
             if intent is None or intent.owner is None or tag is None:
                 return trade

@@ -24,12 +24,15 @@ Bugs planted by hand, each caught by the test named:
 17. Freqtrade's errors go through -> test_an_entry_for_which_the_exchange_does_not_answer_is_
     entered_later
 18. a price of nothing is a price -> test_an_entry_without_any_price_is_entered_later
-19. a trade that is open asks for fees -> test_an_order_of_an_open_trade_asks_the_exchange_for_
+19. an order of an earlier trade goes into the next one ->
+    test_an_order_of_an_earlier_trade_is_no_order_of_this
+20. a trade that is open asks for fees -> test_an_order_of_an_open_trade_asks_the_exchange_for_
     nothing
 """
 
 import sqlite3
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -305,6 +308,15 @@ def test_an_order_of_another_spread_is_no_order_of_this(stage):
     stage.adopt(intent(BTC, "0.2", **other))
     assert [trade.enter_tag for trade in stage.trades] == [TAG_B, "XRP-BTC short B"]
     assert len(first.orders) == 1
+
+
+@pytest.mark.parametrize("owned", [{}, OWNED], ids=["forced", "of a spread"])
+def test_an_order_of_an_earlier_trade_is_no_order_of_this(stage, owned):
+    trade = stage.enter(**OWNED)
+    report = stage.send(intent(BTC, "-0.1", reduce_only=True))
+    earlier = intent(BTC, "-0.1", reduce_only=True, trade_id=trade.id - 1, **owned)
+    assert not stage.books.adopt(report, earlier)
+    assert stage.books.adopt(report, replace(earlier, trade_id=trade.id))
 
 
 def entry_without_a_price():
