@@ -7,7 +7,7 @@ request, or that a lost answer was looked up.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any, Final, Protocol
@@ -257,6 +257,12 @@ class OrderGate:
         self._guard.mark_booked(intent.client_order_id)
         return True
 
+    def _is_booked(self, intent: Intent, venue_order_id: str) -> bool:
+        try:
+            return self._is_in_books(replace(intent, venue_order_id=venue_order_id))
+        except _OURS:  # an answer must reach Freqtrade, whatever the database does
+            return False
+
     def _is_ready(self, intent: Intent) -> bool:
         """Set leverage and margin mode for an order that Freqtrade has not asked for itself."""
         if intent.reduce_only:
@@ -270,6 +276,9 @@ class OrderGate:
 
     def _answer(self, sent: OrderOutcome) -> dict[str, Any]:
         if sent.report is not None:
+            if self._is_booked(sent.intent, sent.report.venue_order_id):
+                # A second row of one order would count its fills twice.
+                raise ccxt.RequestTimeout(f"{sent.intent.client_order_id} is in the books already")
             return dict(sent.report.raw)
         if isinstance(sent.error, ccxt.BaseError):
             raise sent.error

@@ -12,7 +12,8 @@ from freqtrade_ext.execution._differences import (
     compare,
     positions_of_others,
 )
-from freqtrade_ext.execution._guard import GuardPolicy, OrderGuard, OrderOutcome
+from freqtrade_ext.execution._guard import OrderGuard, OrderOutcome
+from freqtrade_ext.execution._guard_policy import GuardPolicy
 from freqtrade_ext.execution._in_flight import InFlight
 from freqtrade_ext.execution._inbox import Decision, Inbox, InboxItem
 from freqtrade_ext.execution._intents import (

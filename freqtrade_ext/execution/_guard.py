@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from freqtrade_ext.errors import IllegalRequest, StoreError, VenueError
+from freqtrade_ext.execution._guard_policy import GuardPolicy
 from freqtrade_ext.execution._intent_ledger import Entry, IntentLedger, Watch, log_line
-from freqtrade_ext.execution._intents import Intent, IntentState, OrderKind
+from freqtrade_ext.execution._intents import Intent, IntentState
 from freqtrade_ext.execution._ports import (
     Accepted,
     Answer,
@@ -20,6 +21,7 @@ from freqtrade_ext.execution._ports import (
     Venue,
 )
 from freqtrade_ext.execution._resolution import (
+    LONG_SETTLINGS,
     SLACK_MS,
     Absent,
     Evidence,
@@ -28,59 +30,12 @@ from freqtrade_ext.execution._resolution import (
     judge,
 )
 
-__all__ = ["GuardPolicy", "OrderGuard", "OrderOutcome"]
+__all__ = ["OrderGuard", "OrderOutcome"]
 
 _LATE_MS = 600_000  # how long a settled order may still surface
 _LATE_FIRST_MS = 10_000
 _LATE_LONGEST_MS = 60_000
 _DAY_MS = 86_400_000
-
-
-@dataclass(frozen=True, slots=True)
-class GuardPolicy:
-    """
-    How long, and how often, an order without an answer is asked for.
-
-    Attributes
-    ----------
-    patience_ms : int
-        How long `OrderGuard.send` asks before it returns; the order is then a ghost.
-    settling_ms : int
-        How long the venue must go on answering "no such order" before the order is absent.
-    first_ask_ms, longest_ask_ms : int
-        Pause before the first question; the longest pause between two, towards which it doubles.
-    closing_settling_ms : int
-        The same for a market order that only reduces: it cannot fill twice, and while it is
-        waited for, its leg is held alone.
-    min_denials : int
-        How many times "no such order" must have been answered.
-    asks_per_round : int
-        Orders asked for in one `OrderGuard.ask`, at most.
-    """
-
-    patience_ms: int = 5_000
-    settling_ms: int = 30_000
-    closing_settling_ms: int = 4_000
-    first_ask_ms: int = 200
-    longest_ask_ms: int = 2_000
-    min_denials: int = 4
-    asks_per_round: int = 4
-
-    def __post_init__(self) -> None:
-        for name in self.__slots__:
-            value = getattr(self, name)
-            if value < 1:
-                raise IllegalRequest(f"{name} must be at least 1, not {value}")
-        if self.first_ask_ms > self.longest_ask_ms:
-            raise IllegalRequest(
-                f"first_ask_ms ({self.first_ask_ms}) must not be above "
-                f"longest_ask_ms ({self.longest_ask_ms})"
-            )
-
-    def settling_of(self, intent: Intent) -> int:
-        """Return how long an order must be denied before it is absent."""
-        closes = intent.reduce_only and intent.kind is OrderKind.MARKET
-        return min(self.closing_settling_ms, self.settling_ms) if closes else self.settling_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +88,7 @@ class OrderGuard:
         self._clock = clock
         self._policy = policy or GuardPolicy()
         self._ledger = IntentLedger(store)
+        self._restored_ms: int | None = None
 
     def restore(self) -> None:
         """
@@ -144,6 +100,7 @@ class OrderGuard:
             If the store cannot be read: without it no order may be sent.
         """
         now_ms = self._clock.now_ms()
+        self._restored_ms = now_ms
         for intent in self._ledger.load(now_ms - _DAY_MS):
             entry = self._ledger.enter(intent)
             intent = entry.intent  # noqa: PLW2901 - what memory has is newer
@@ -176,6 +133,7 @@ class OrderGuard:
             sending = _Sending()
             try:
                 self._claim(sending, intents)
+                self._look_first(sending)
                 self._write_down(sending)
                 self._submit(sending)
             finally:
@@ -297,6 +255,33 @@ class OrderGuard:
             entry.watch.next_ms = self._clock.now_ms()
             sending.unknown.append(entry)
         self._ledger.drop_if_done(entry)
+
+    def _look_first(self, sending: "_Sending") -> None:
+        """
+        Look for closing orders that the process before this one may have sent.
+
+        They leave even when they cannot be written down, and the next process gives them the same
+        names.
+        """
+        since_ms = self._restored_ms
+        if since_ms is None or self._clock.now_ms() >= since_ms + _LATE_MS:
+            return
+        for entry in list(sending.fresh):
+            if not (entry.intent.reduce_only and entry.intent.owner):
+                continue
+            try:
+                report = self._venue.look_up(entry.intent)
+            except VenueError as error:
+                text = "an earlier process may have sent it unwritten"
+                self._open_question(entry, text, error, ask_in_ms=self._policy.first_ask_ms)
+                sending.unknown.append(entry)
+            else:
+                if report is None or report.status is OrderStatus.REJECTED:
+                    continue
+                outcome = self._confirm(entry, report)
+                sending.outcomes[entry.intent.client_order_id] = outcome
+            entry.is_being_sent = False
+            sending.fresh.remove(entry)
 
     def _report_again(self, intent: Intent) -> OrderOutcome:
         try:
@@ -447,8 +432,10 @@ class OrderGuard:
         if evidence.is_denied:
             watch.denials = watch.denials.and_one(now_ms)
         found_ms = _found_ms(others or [])
-        verdict = judge(entry.intent, evidence, watch.denials, now_ms, **proof, found_ms=found_ms)
-        match verdict:
+        # A shorter settling time shortens the proof, not how long a queer position counts: an order
+        # hidden from every list still shows there.
+        proof["long_ms"] = LONG_SETTLINGS * policy.settling_ms
+        match judge(entry.intent, evidence, watch.denials, now_ms, **proof, found_ms=found_ms):
             case Found(report):
                 return _Asked(self._confirm(entry, report))
             case Absent():

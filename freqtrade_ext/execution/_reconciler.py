@@ -17,6 +17,7 @@ from freqtrade_ext.execution._differences import (
     markets_apart,
     positions_of_others,
 )
+from freqtrade_ext.execution._ghosts import Ghosts, is_of_ghost
 from freqtrade_ext.execution._in_flight import GRACE_MS, InFlight, in_flight
 from freqtrade_ext.execution._inbox import Decision, Inbox, InboxItem
 from freqtrade_ext.execution._intents import Intent
@@ -146,6 +147,7 @@ class Reconciler:
         self._settling_seconds = settling_seconds
         self._repairs = Repairs(venue, guard, keeper, clock, lots)
         self._unbooked = UnbookedOrders(venue, guard, keeper, self._repairs, inbox, clock)
+        self._ghosts = Ghosts(guard, inbox, clock)
         self._seen: dict[str, _Seen] = {}
         self._causes: dict[str, _Cause] = {}
         self._last_taken_ms = -1
@@ -178,6 +180,7 @@ class Reconciler:
         work = _Work(AccountSnapshot(now_ms, {}, (), frozenset()))
         try:
             self._take_up_orders(work, None, grace_ms=0, looks=_LOOKS)
+            self._ghosts.show()
         except (VenueError, StoreError) as error:
             work.errors.append(str(error))
         return work.report()
@@ -231,6 +234,7 @@ class Reconciler:
             self._compare(work)
             self._count_looks(work)
             self._handle(work, looks)
+            self._ghosts.show()
         except (VenueError, StoreError) as error:
             work.errors.append(str(error))
         return work.report()
@@ -381,7 +385,7 @@ class Reconciler:
                 or item.market in work.unasked
                 or _was_not_looked_at(item, work.snapshot)
             )
-            if item.key not in current and not is_hidden:
+            if item.key not in current and not is_hidden and not is_of_ghost(item):
                 self._inbox.save(replace(item, closed_ms=self._clock.now_ms()))
 
     def _policy(self, kind: DifferenceKind) -> str:

@@ -9,6 +9,7 @@ from freqtrade_ext.execution._intents import Intent, OrderKind
 from freqtrade_ext.execution._ports import FillReport, OrderOrigin, OrderReport
 
 __all__ = [
+    "LONG_SETTLINGS",
     "SLACK_MS",
     "Absent",
     "Denials",
@@ -98,7 +99,7 @@ Verdict = Found | Absent | StillUnknown
 # books lag behind the venue, and the clocks of the two differ.
 SLACK_MS: Final = 5_000
 _CLOCKS_DIFFER_MS: Final = 1_000
-_LONG_SETTLINGS: Final = 10
+LONG_SETTLINGS: Final = 10  # of an order that may add
 
 
 def judge(
@@ -108,6 +109,7 @@ def judge(
     now_ms: int,
     *,
     settling_ms: int,
+    long_ms: int,
     min_denials: int,
     found_ms: Mapping[str, int],
 ) -> Verdict:
@@ -120,6 +122,8 @@ def judge(
         Of this round; of all rounds, this one included.
     settling_ms, min_denials : int
         How long, and how often, "no such order" must have been answered.
+    long_ms : int
+        How long, before a hint that may have another cause counts no more.
     found_ms : mapping
         When the orders of other intents were found, by the venue's order id.
 
@@ -141,9 +145,11 @@ def judge(
         return StillUnknown("fills and position were not asked for")
     # Of an order that is denied for so long a fill would show by now: neither a position that the
     # books had wrong, nor somebody else's fill where a stop may have got another name, is a hint.
-    long_ms = _LONG_SETTLINGS * settling_ms
     is_long = denials.suffice(now_ms, settling_ms=long_ms, min_denials=min_denials)
     trusts_names = intent.kind is not OrderKind.STOP or is_long
+    if (became := _named(intent, evidence)) is not None:
+        text = f"it has become order {became.venue_order_id}, and is not shown itself"
+        return Found(became) if is_long else StillUnknown(text)
     hint = _fill_hint(intent, evidence, found_ms, trusts_names=trusts_names)
     if not hint and not is_long:
         hint = _move_hint(intent, evidence, found_ms)
@@ -153,9 +159,17 @@ def judge(
 def _report_of(intent: Intent, evidence: Evidence) -> OrderReport | None:
     if evidence.looked_up is not None:
         return evidence.looked_up
-    named = (
-        report for report in evidence.orders if report.client_order_id == intent.client_order_id
+    named = _named(intent, evidence)
+    # The order that a stop has become has its name and another number: taken for the stop, the
+    # books would ask for a stop of that number for ever.
+    is_itself = named is not None and (
+        named.kind is intent.kind or intent.kind is not OrderKind.STOP
     )
+    return named if is_itself else None
+
+
+def _named(intent: Intent, evidence: Evidence) -> OrderReport | None:
+    named = (each for each in evidence.orders if each.client_order_id == intent.client_order_id)
     return next(named, None)
 
 

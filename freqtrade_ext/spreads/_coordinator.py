@@ -34,6 +34,7 @@ from freqtrade_ext.spreads._settling import (
     Outcome,
     aim_flat,
     begin_episode,
+    follow_cut,
     give_up,
     request_cancel,
     serves,
@@ -83,7 +84,7 @@ def decide(position: SpreadPosition, event: Event) -> tuple[SpreadPosition, list
        after the last one both legs are closed (ORPHAN_LEG).
     4. A definite rejection of an entry order unwinds both legs at once.
     5. A leg that the venue no longer holds (EXTERNAL) takes the other with it (PARTNER_CLOSED).
-       A leg partly gone trims the other; an excess is reduced to the aim.
+       A leg partly gone trims the other, and is not bought back; an excess is reduced to the aim.
     6. Orders that only reduce are reduce-only and are repeated without limit, with an alert
        after every ``alert_after`` failures; a trim becomes a full unwind after ``max_retries``.
     7. Whatever fills late, twice or too much is booked once and repaired.
@@ -253,9 +254,12 @@ def _book_report(position: SpreadPosition, event: PositionReported) -> Outcome:
     reported = replace(leg, held=event.held, reported_ms=event.now_ms)
     position = position.with_leg(event.leg, reported)
     is_gone = not leg.is_empty and (reported.is_empty or leg.held * reported.held < 0)
-    if not is_gone or position.state is SpreadState.FLAT:
-        return position, []
-    return _follow_partner(position, event.leg)
+    if is_gone and position.state is not SpreadState.FLAT:
+        return _follow_partner(position, event.leg)
+    is_cut = (event.held - leg.held) * leg.held < 0
+    if is_cut and position.state is SpreadState.OPENING:
+        return follow_cut(position, event.leg, leg.held)
+    return position, []
 
 
 def _tells_nothing_new(leg: LegPosition, event: PositionReported) -> bool:

@@ -62,6 +62,34 @@ def give_up(position: SpreadPosition, reason: AlertReason, text: str) -> Outcome
     return position, [Alert(reason, f"{position.spread_id}: {text}; both legs are being closed")]
 
 
+def follow_cut(position: SpreadPosition, cut: LegName, before: Decimal) -> Outcome:
+    """
+    Enter smaller because another hand has closed a part of a leg: nobody buys it back.
+
+    Parameters
+    ----------
+    position : SpreadPosition
+        On its way to its plan, with what `cut` holds now.
+    cut : LegName
+    before : Decimal
+        What `cut` held until then.
+    """
+    plan, leg = _plan(position), position.leg(cut)
+    missing = leg.aim - before  # what its orders have still to bring
+    aim = leg.held + (missing if missing * leg.aim > 0 else ZERO)
+    leg = replace(leg, aim=min(aim, leg.aim, key=abs))
+    partner = position.leg(cut.other)
+    exact = plan.leg(cut.other).quantity * leg.aim / plan.leg(cut).quantity
+    smaller = min(partner.aim, _nearest_lots(exact, partner.lot), key=abs)
+    text = f"leg {cut} was closed to {leg.held} by another hand while it was entered"
+    if smaller == 0:
+        return give_up(position, AlertReason.LEG_VANISHED, text)
+    if abs(partner.aim - exact) >= partner.lot:
+        partner = replace(partner, aim=smaller)
+    alert = Alert(AlertReason.LEG_VANISHED, f"{position.spread_id}: {text}; it stays smaller")
+    return position.with_leg(cut, leg).with_leg(cut.other, partner), [alert]
+
+
 def serves(order: WorkingOrder, leg: LegPosition) -> bool:
     """Whether filling the rest of `order` brings the leg nearer to its aim, and not past it."""
     leaves = order.leaves_quantity

@@ -46,6 +46,9 @@ def _run(seed: int, episodes: int, workers: int) -> Summary:
     with ProcessPoolExecutor(max_workers=workers) as pool:
         for number, outcomes in enumerate(pool.map(run_seeds, work), start=1):
             summary.add_all(outcomes)
+            seeds = " ".join(str(outcome.seed) for outcome in outcomes if outcome.problems)
+            if seeds:  # a person need not wait for the end to replay it
+                click.echo(f"failed: {seeds}", err=True)
             if number % 40 == 0 or number == len(work):
                 took = time.monotonic() - begin
                 failed = len(summary.failures)

@@ -301,6 +301,8 @@ class Keeper:
 
     def _trade_for(self, report: OrderReport, intent: Intent | None) -> HostTrade | None:
         for trade in self._books.open_trades(report.market):
+            if _closes_another(intent, trade):
+                continue
             owner, leg = self._tag_of(trade.tag)
             if intent is None or intent.owner is None or not owner:
                 return trade
@@ -337,3 +339,10 @@ class Keeper:
         """Repairs that have not settled."""
         questions = self._guard.open_questions(market)
         return [intent for intent in questions if intent.purpose is IntentPurpose.REPAIR]
+
+
+def _closes_another(intent: Intent | None, trade: HostTrade) -> bool:
+    """Whether an order was to close an earlier trade of the market."""
+    if intent is None or not intent.reduce_only:
+        return False
+    return intent.trade_id not in {None, trade.trade_id}

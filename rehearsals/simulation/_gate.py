@@ -1,5 +1,7 @@
 """Stand-in for the adapter's order gate: whose order it is, and what the host is told of it."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from freqtrade_ext.adapters._order_gate import AskedOrder
@@ -23,6 +25,8 @@ from rehearsals.simulation._weather import Weather
 from rehearsals.simulation._world import LEVERAGE, World
 
 __all__ = ["Gate", "HostError", "InvalidOrder"]
+
+_SHOWS_STOPS_AFTER_MS = 60_000
 
 
 class HostError(Exception):
@@ -71,18 +75,27 @@ class Gate:
         if self._world.tracing:
             names = ", ".join(intent.client_order_id for intent in ready)
             self._world.note(f"  host sends {asked.side} {asked.quantity} {asked.market}: {names}")
-        outcome = self._guard.send(ready)[0]
+        outcomes = self._guard.send(ready)
+        following = self._orders.react(outcomes)
+        if following:
+            self._note("reacts", following)
+            self._guard.send(following)
         self._world.reach("after_answer")
-        return self._answer(outcome)
+        return self._answer(outcomes[0])
+
+    def unwind_left_over(self) -> None:
+        """Go on with what an earlier process was unwinding when it died."""
+        for intents in self._orders.left_over():
+            self._note("unwinds", intents)
+            self._guard.send(intents)
+
+    def _note(self, what: str, intents: Sequence[Intent]) -> None:
+        if self._world.tracing:
+            self._world.note(f"  {what}: {', '.join(each.client_order_id for each in intents)}")
 
     def _unclaimed(self, asked: AskedOrder) -> Intent:
-        same = [
-            intent
-            for intent in (*self._guard.open_questions(asked.market), *self._guard.unbooked())
-            if (intent.market, intent.side, intent.kind, intent.reduce_only, intent.quantity)
-            == (asked.market, asked.side, asked.kind, asked.reduce_only, asked.quantity)
-            and intent.owner is None
-        ]
+        known = (*self._guard.open_questions(asked.market), *self._guard.unbooked())
+        same = [each for each in known if _is_same(each, asked) and not self._is_in_books(each)]
         if same:
             return same[-1]
         self._serial += 1
@@ -99,10 +112,20 @@ class Gate:
             purpose=IntentPurpose.STOP if is_stop else IntentPurpose.FORCED,
             attempt=self._serial,
             created_ms=self._world.now,
+            trade_id=next((t.trade_id for t in self._books.open_trades(asked.market)), None),
             leverage=float(LEVERAGE),
             tag="MANUAL" if asked.reduce_only else "",
             held_before=self._books.held(asked.market),
         )
+
+    def _is_in_books(self, intent: Intent) -> bool:
+        is_booked = any(
+            order.order_id == intent.venue_order_id and trade.market == intent.market
+            for trade, order in self._books.orders()
+        )
+        if is_booked:
+            self._guard.mark_booked(intent.client_order_id)
+        return is_booked
 
     def _is_ready(self, intent: Intent) -> bool:
         """Whether leverage could be set for an order that goes along."""
@@ -115,6 +138,9 @@ class Gate:
 
     def _answer(self, sent: OrderOutcome) -> OrderReport:
         if sent.report is not None:
+            if self._is_in_books(replace(sent.intent, venue_order_id=sent.report.venue_order_id)):
+                self._world.note(f"  {sent.intent.client_order_id} is in the books already")
+                raise HostError("it is in the books already")
             return sent.report
         text = f"{sent.intent.client_order_id} is {sent.intent.state}: {sent.intent.text}"
         self._world.note(f"  host is told: {text}")
@@ -138,10 +164,29 @@ class Gate:
             raise HostError(str(error)) from error
         if report is not None:
             return report
+        return self._denied(market, order_id)
+
+    def _denied(self, market: str, order_id: str) -> OrderReport:
         intent = self._intents.by_venue_order(market, order_id)
-        if intent is not None and intent.state is IntentState.CONFIRMED:
+        if intent is None or intent.state is not IntentState.CONFIRMED:
+            raise InvalidOrder(f"no such order: {order_id}")
+        if intent.kind is not OrderKind.STOP:
             raise HostError(f"the exchange denies order {order_id}, which it has accepted")
-        raise InvalidOrder(f"no such order: {order_id}")
+        if self._world.now - intent.created_ms >= _SHOWS_STOPS_AFTER_MS:
+            raise InvalidOrder(f"no such stop: {order_id}")
+        return OrderReport(
+            venue_order_id=order_id,
+            client_order_id=intent.client_order_id,
+            market=market,
+            side=intent.side,
+            kind=intent.kind,
+            quantity=intent.quantity,
+            filled_quantity=Decimal(0),
+            status=OrderStatus.OPEN,
+            reduce_only=True,
+            time_ms=intent.created_ms,
+            is_conditional=True,
+        )
 
     def cancel_order(self, market: str, order_id: str, quantity: Decimal) -> OrderReport | None:
         """Cancel with result; None: Freqtrade's made-up answer, canceled without fills."""
@@ -168,3 +213,9 @@ class Gate:
             return self.fetch_order(market, order_id, is_stop=True)
         except InvalidOrder:
             return None
+
+
+def _is_same(intent: Intent, asked: AskedOrder) -> bool:
+    order = (intent.market, intent.side, intent.kind, intent.reduce_only, intent.quantity)
+    wanted = (asked.market, asked.side, asked.kind, asked.reduce_only, asked.quantity)
+    return order == wanted and intent.price == asked.price and intent.owner is None

@@ -255,7 +255,6 @@ class Host:
 
     def _exit_positions(self) -> None:
         for trade in self._books.open_trades():
-            self._look_for_lost_orders(trade)
             try:
                 if self._has_stops and self._handle_stoploss_on_exchange(trade):
                     self._books.commit()
@@ -269,43 +268,6 @@ class Host:
                     self._handle_trade(trade)
             except HostError:
                 continue
-
-    def _look_for_lost_orders(self, trade: HostTrade) -> None:
-        """``handle_onexchange_order``: the wallet holds less than the books."""
-        if trade.open_orders or trade.open_stops or not trade.entries or not trade.is_open:
-            return
-        try:
-            if abs(self.wallet.get(trade.market, ZERO)) >= trade.amount:
-                return
-            self._update_wallets()
-            if abs(self.wallet.get(trade.market, ZERO)) >= trade.amount:
-                return
-            found = self._venue.orders(trade.market, trade.opened_ms - 10_000)
-        except (HostError, VenueError):
-            return
-        try:
-            for report in found:
-                self._take_over(trade, report)
-        except HostError:
-            return
-
-    def _take_over(self, trade: HostTrade, report: OrderReport) -> None:
-        order = trade.order(report.venue_order_id)
-        if order is None:
-            if any(
-                one.order_id == report.venue_order_id and owner.market == trade.market
-                for owner, one in self._books.orders()
-            ):
-                return
-            role = "entry" if report.side is trade.entry_side else "exit"
-            order = self._row(
-                replace(report, filled_quantity=ZERO), role, report.quantity, trade.open_rate
-            )
-            trade.orders.append(order)
-            self._books.is_dirty = True
-            self._books.commit()
-            self._world.note(f"  host finds order {order.order_id} of {trade.market} by itself")
-        self._update_trade_state(trade, order, report, recalculating=True)
 
     def _handle_trade(self, trade: HostTrade) -> None:
         try:

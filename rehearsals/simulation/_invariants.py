@@ -26,7 +26,7 @@ class Ledger:
         self._database = database
 
     def left_by_others(self, market: str, books: HostBooks) -> Decimal:
-        """Signed quantity that no order of ours has traded and no row of the books shows."""
+        """Signed quantity that no row of the books shows: of others, and what closed it."""
         known = {order.order_id for _, order in books.orders()}
         total = ZERO
         for fill in self._world.fills:
@@ -34,7 +34,9 @@ class Ledger:
             is_repair = intent is not None and intent.purpose is IntentPurpose.REPAIR
             is_strange = fill.origin not in {"client", "trigger"}
             if fill.symbol == market and str(fill.venue_order_id) not in known:
-                total += _signed(fill) if is_repair or is_strange else ZERO
+                counts = is_repair or is_strange or self.closed_what_others_added(fill)
+                counts = counts or self.was_written_off(fill, books)
+                total += _signed(fill) if counts else ZERO
         for trade, order in books.orders():
             if trade.market == market and order.order_id.startswith("ext-"):
                 total -= order.filled * order.side.sign
@@ -45,6 +47,36 @@ class Ledger:
         return any(
             fill.symbol == market and fill.origin == "external" and _adds(fill)
             for fill in self._world.fills
+        )
+
+    def closed_what_others_added(self, fill: OrderFilled) -> bool:
+        """
+        Whether a fill of ours could close nothing but another hand's, and a person was told.
+
+        A closing order is on its way when the stop of its leg fills: being reduce-only, it finds
+        only what somebody has added, and no trade that could show it.
+        """
+        intent = self._database.intents.get(fill.client_order_id)
+        if intent is None or not intent.reduce_only or not self.was_added_to(fill.symbol):
+            return False
+        told = f" order {intent.client_order_id} "
+        return any(told in item.text for item in self._database.items.values())
+
+    def was_written_off(self, fill: OrderFilled, books: HostBooks) -> bool:
+        """
+        Whether a closing order that could not be written down is in the books as a write-off.
+
+        It leaves while the database is down; if the process dies then, and the exchange lists the
+        order later than its position, nobody can know whose it was. The partner does not wait.
+        """
+        if not fill.reduce_only or fill.client_order_id in self._database.intents:
+            return False
+        return self._database.failures > 0 and any(
+            order.order_id.startswith("ext-")
+            and (trade.market, order.side.value) == (fill.symbol, fill.side)
+            and (order.filled == fill.quantity or self.was_added_to(fill.symbol))
+            and order.created_ms >= fill.time_ms
+            for trade, order in books.orders()
         )
 
     def was_touched(self, market: str) -> bool:
@@ -69,12 +101,13 @@ def problems(
     found = [
         *_duplicates(world),
         *_overfilled(world, database, process, ledger),
-        *_lost(world, database, process.books),
+        *_lost(world, database, process.books, ledger),
         *_own_legs_repaired(world, database, ledger),
         *_apart(world, process.books, ledger, database),
         *_orphans(process, must_be_flat=must_be_flat),
         *_stray_orders(world, process.books, database),
         *_noise(last, ledger),
+        *_answered(database, process),
     ]
     return list(dict.fromkeys(found))
 
@@ -104,18 +137,19 @@ def _overfilled(
             yield f"duplicate: {market} bought {quantity} of {wanted} in episode {episode}"
 
 
-def _lost(world: World, database: Database, books: HostBooks) -> Iterator[str]:
-    """Every fill of ours is in the books, or is a repair."""
+def _lost(world: World, database: Database, books: HostBooks, ledger: Ledger) -> Iterator[str]:
+    """Every fill of ours is in the books, or closed what was not in them."""
     known = {order.order_id for _, order in books.orders()}
     for fill in world.fills:
         intent = database.intents.get(fill.client_order_id)
         if fill.origin not in {"client", "trigger"} or str(fill.venue_order_id) in known:
             continue
         if intent is None:
-            yield f"lost: {fill.client_order_id} filled and was never written down"
+            if not ledger.was_written_off(fill, books):
+                yield f"lost: {fill.client_order_id} filled and was never written down"
         elif intent.purpose is IntentPurpose.REPAIR or intent.venue_order_id in known:
             continue
-        else:
+        elif not ledger.closed_what_others_added(fill):
             yield f"lost: {fill.client_order_id} ({intent.purpose}) filled, not in the books"
 
 
@@ -210,3 +244,15 @@ def _noise(last: PassReport, ledger: Ledger) -> Iterator[str]:
         is_a_persons = difference.kind in reported and ledger.was_touched(difference.market)
         if difference.kind is not DifferenceKind.FOREIGN_ORDER and not is_a_persons:
             yield f"not silent: {difference.text}"
+
+
+def _answered(database: Database, process: Process) -> Iterator[str]:
+    """The inbox names the orders that nobody can answer for, and no other."""
+    ghosts = {each.client_order_id for each in process.guard.open_questions() if each.is_ghost}
+    named = {
+        item.key.rpartition(":")[2]
+        for item in database.items.values()
+        if ":ghost:" in item.key and item.closed_ms is None
+    }
+    for name in sorted(ghosts ^ named):
+        yield f"not silent: {name} is a ghost or in the inbox as one, not both"

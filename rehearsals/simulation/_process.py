@@ -1,6 +1,7 @@
 """One process of the bot, from its start to its death: the product's parts, and the host."""
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from decimal import Decimal
 
 from freqtrade_ext.errors import StoreError, VenueError
@@ -86,6 +87,7 @@ class Process:
         broker = Broker(world, self.desk, self.guard, books, intents, self._wallet)
         self.broker = broker
         gate = Gate(world, weather, venue, self.guard, self.desk, books, intents)
+        self._gate = gate
         self.host = Host(
             world, books, gate, broker, venue, signals, is_limit=is_limit, has_stops=has_stops
         )
@@ -113,6 +115,8 @@ class Process:
         world.note(f"recovery {report.recovery_status}: {report.reconciliation_status}")
         if report.recovery_status is RecoveryStatus.FAILED:
             raise RecoveryFailed("; ".join(report.warnings))
+        with suppress(StoreError):  # `answer_on_error`
+            self._gate.unwind_left_over()
         self.host.startup_update_open_orders()
         world.phase = "running"
         self._watch_later()

@@ -25,6 +25,8 @@ Bugs planted by hand, each caught by the test named:
 18. the exchange's leverages are not learnt -> test_what_is_set_already_is_not_sent
 19. an order that was accepted and never booked is sent again ->
     test_an_accepted_order_that_never_reached_the_books_is_the_same_order
+21. an order is booked twice ->
+    test_an_order_that_the_books_show_is_never_the_answer_to_another_request
 20. Freqtrade's own search for lost orders is answered ->
     test_freqtrades_own_search_for_lost_orders_finds_none_and_reconciliation_does
 """
@@ -512,6 +514,24 @@ def test_an_owner_that_fails_does_not_end_the_bot(stage, error):
     with stage.bench.requests() as seen, pytest.raises(InvalidOrderException, match="not sent"):
         stage.order()
     assert ORDER not in seen
+
+
+def test_an_order_that_the_books_show_is_never_the_answer_to_another_request(stage):
+    meant = intent(BTC, "0.1", owner="ETH-BTC", leg="B")
+    stage.owner.claims = [meant]
+    stage.booked.add(stage.order()["id"])
+    with pytest.raises(TemporaryError, match="in the books already"):
+        stage.order()
+    assert stage.guard.unbooked() == []
+    assert stage.bench.accepted(meant.client_order_id) == 1
+
+
+def test_an_answer_reaches_freqtrade_though_its_books_cannot_be_read(stage, monkeypatch):
+    def locked(market, order_id):
+        raise StoreError("locked")
+
+    monkeypatch.setattr(stage.gate, "_has_order", locked)
+    assert stage.order()["status"] == "closed"
 
 
 def test_a_second_forced_order_like_the_first_is_another_order(stage):

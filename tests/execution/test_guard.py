@@ -70,6 +70,13 @@ red (M: tests/stateful/test_guard_machine.py; L: test_guard_late.py; T: test_gua
 - a short list of answers fails: test_answers_that_are_missing_are_lost_answers
 - an unreadable store lets the order overwrite what it has:
   test_what_the_store_has_is_not_overwritten_when_it_could_not_be_read
+- a closing order is not looked for after a restart:
+  test_a_closing_order_that_an_earlier_process_sent_unwritten_is_not_sent_again
+- it is sent when it cannot be looked for:
+  test_while_nobody_says_whether_it_was_sent_it_is_an_open_question
+- every order is looked for, always: test_other_orders_are_not_looked_for_first
+- a closing order whose position moved is absent after ten of its own, shorter settling times:
+  L test_a_position_that_a_closing_order_may_have_moved_keeps_asking_for_as_long
 - settled orders that are not due take places of a round:
   L test_open_questions_whose_time_has_not_come_take_no_place_in_a_round
 """
@@ -100,6 +107,7 @@ from .doubles import (
     ManualClock,
     MemoryStore,
     SimpleVenue,
+    ask_for,
     exit_of,
     fill,
     intent,
@@ -430,6 +438,56 @@ def test_what_was_sent_with_a_full_disk_is_not_sent_again_and_saved_later(desk):
     assert desk.store.intents["x-9"].venue_order_id == "1000"
 
 
+def unwritten(desk: Desk, name: str = "x-9") -> Intent:
+    """A closing order that left with a full disk, and whose process died."""
+    desk.store.is_broken = True
+    desk.guard.send([exit_of(name)])
+    desk.store.is_broken = False
+    desk.restart()
+    return exit_of(name)
+
+
+def test_a_closing_order_that_an_earlier_process_sent_unwritten_is_not_sent_again(desk):
+    closing = unwritten(desk)
+    (outcome,) = desk.guard.send([closing])
+    assert (outcome.intent.state, outcome.report.venue_order_id) == (S.CONFIRMED, "1000")
+    assert desk.venue.submits == [["x-9"]]
+    assert desk.store.state("x-9") is S.CONFIRMED
+    assert desk.guard.unbooked() == [outcome.intent]
+
+
+def test_while_nobody_says_whether_it_was_sent_it_is_an_open_question(desk):
+    closing = unwritten(desk)
+    desk.venue.failing = {"look_up"}
+    (outcome,) = desk.guard.send([closing])
+    assert outcome.intent.state is S.UNKNOWN
+    assert desk.venue.submits == [["x-9"]]
+    desk.venue.failing = set()
+    assert states(ask_for(desk.guard, desk.clock, 5_000)) == [S.CONFIRMED]
+
+
+def test_a_closing_order_that_was_not_sent_leaves_after_a_restart(desk):
+    desk.restart()
+    assert states(desk.guard.send([exit_of()])) == [S.CONFIRMED]
+    assert desk.venue.submits == [["x-9"]]
+    assert desk.venue.asked("look_up") == 1
+
+
+@pytest.mark.parametrize(
+    ("order", "minutes"),
+    [
+        pytest.param(LEG_A, 0, id="an order that adds is never sent unwritten"),
+        pytest.param(exit_of(owner=None), 0, id="an order of no spread has a name of its own"),
+        pytest.param(exit_of(), 10, id="long after the restart"),
+    ],
+)
+def test_other_orders_are_not_looked_for_first(desk, order, minutes):
+    desk.restart()
+    desk.clock.pass_ms(minutes * 60_000)
+    desk.guard.send([order])
+    assert desk.venue.asked("look_up") == 0
+
+
 def test_a_store_that_cannot_say_whether_it_knows_an_order_denies_it(desk):
     desk.store.is_unreadable = True
     assert states(desk.guard.send([LEG_A, exit_of()])) == [S.DENIED, S.CONFIRMED]
@@ -676,6 +734,13 @@ def test_an_order_of_no_spread_is_named_by_its_client_order_id(desk, caplog):
     desk.guard.send([intent("c", owner=None, leg=None)])
     assert caplog.messages[0] == "[EXECUTION] c: sending buy 2 ETH/USDT:USDT market"
     assert (caplog.records[0].spread, caplog.records[0].leg) == (None, None)
+
+
+def test_an_order_of_a_trade_names_it(desk, caplog):
+    caplog.set_level(logging.INFO)
+    desk.guard.send([intent("c", trade_id=12)])
+    assert caplog.messages[0].startswith("[EXECUTION] eth-btc leg A trade 12 c: sending")
+    assert caplog.records[0].trade == 12
 
 
 def test_a_reduce_only_limit_order_in_words(desk, caplog):

@@ -127,6 +127,15 @@ def test_a_position_that_moved_unexplained_keeps_asking(ghost):
     assert states(ghost.ask_until(125_000)) == [S.ABSENT]
 
 
+def test_a_position_that_a_closing_order_may_have_moved_keeps_asking_for_as_long(desk):
+    """It is absent sooner than others only where the position says that nothing has happened."""
+    closing = exit_of("exit", held_before=D(2))
+    desk.venue.fates, desk.venue.held = {"exit": "drop"}, {closing.market: D(0)}
+    desk.guard.send([closing])
+    assert desk.ask_until(295_000) == []
+    assert states(desk.ask_until(310_000)) == [S.ABSENT]
+
+
 def test_an_order_restored_as_unknown_becomes_a_ghost_while_asking(desk, caplog):
     desk.store.intents["x-1"] = intent()
     desk.restart()

@@ -4,12 +4,19 @@ Planted bugs, each found by the test in brackets: an item for each pass (opened_
 one look (seen_only_once); an item is closed while an order hides its difference
 (hidden_by_an_order); an item is closed where its orders were not asked for (not_asked_for); a
 decision is only obeyed where the policy acts anyway (decides_to_close); `ignore` falls back to the
-policy (ignored_position); the item does not say what was done (says_what_was_done).
+policy (ignored_position); the item does not say what was done (says_what_was_done); a ghost is
+shown in every loop, or is closed as a difference that is gone (a_card_once_and_until_it_is_known);
+each open question is shown (only_being_asked_for); the items of an earlier process are not read
+(outlives_a_restart); a failed write counts as shown
+(takes_no_card, just_before_the_inbox_failed).
 """
+
+from dataclasses import replace
 
 import pytest
 
-from freqtrade_ext.execution import Decision, DifferenceKind, OrderOrigin
+from freqtrade_ext.errors import StoreError
+from freqtrade_ext.execution import Decision, DifferenceKind, IntentState, OrderOrigin
 from freqtrade_ext.settings import PolicySettings
 
 from .reconcile_doubles import BTC, ETH, D, World
@@ -75,6 +82,76 @@ def test_an_item_hidden_by_an_order_in_flight_stays_open_with_its_decision(world
     world.look_and_act(2)
     (same,) = world.inbox.open_items()
     assert (same.id, same.decision) == (item.id, Decision.IGNORE)
+
+
+def test_an_order_that_nobody_answers_for_is_a_card_once_and_until_it_is_known(world):
+    ghost = a_ghost(world)
+    world.reconciler.catch_up()
+    world.look_and_act(3)
+    (item,) = world.inbox.items
+    assert (item.kind, item.market, item.policy) == (DifferenceKind.UNKNOWN, BTC, "report")
+    assert f"whether {ghost.client_order_id} (entry, buy 1) reached the exchange" in item.text
+    assert item.closed_ms is None
+    world.look_and_act(6)  # half a minute: it is proven absent
+    (item,) = world.inbox.items
+    assert (item.action_taken, item.closed_ms is None) == ("it is absent now", False)
+
+
+def test_an_order_that_is_only_being_asked_for_is_no_card(world):
+    world.exchange.next_answers = ["dropped"]
+    world.send(BTC, "1")
+    world.look_and_act(2)
+    assert world.inbox.items == []
+
+
+def test_the_card_of_a_ghost_outlives_a_restart_and_is_closed_by_the_next_process(world):
+    ghost = a_ghost(world)
+    world.look_and_act(2)
+    world.restart()
+    world.look_and_act(1)
+    assert len(world.inbox.open_items()) == 1
+    world.restart()
+    world.guard.intents[ghost.client_order_id] = ghost.step(IntentState.ABSENT, world.clock.ms)
+    world.reconciler.catch_up()
+    assert world.inbox.open_items() == []
+    assert len(world.inbox.items) == 1
+
+
+def test_an_inbox_that_takes_no_card_is_offered_it_again(world, monkeypatch):
+    a_ghost(world)
+    with monkeypatch.context() as broken:
+        broken.setattr(world.inbox, "save", full)
+        assert world.reconciler.catch_up().errors == ("disk full",)
+    world.reconciler.catch_up()
+    assert len(world.inbox.open_items()) == 1
+
+
+def test_a_card_written_just_before_the_inbox_failed_is_closed_too(world, monkeypatch):
+    world.reconciler.catch_up()
+    ghosts = [a_ghost(world), a_ghost(world, ETH)]
+    save, left = world.inbox.save, [1]
+    with monkeypatch.context() as broken:
+        broken.setattr(world.inbox, "save", lambda item: save(item) if left.pop() else None)
+        with pytest.raises(IndexError):
+            world.reconciler.catch_up()
+    for ghost in ghosts:
+        absent = ghost.step(IntentState.ABSENT, world.clock.ms)
+        world.guard.intents[ghost.client_order_id] = absent
+    world.reconciler.catch_up()
+    assert world.inbox.open_items() == []
+    assert len(world.inbox.items) == 1
+
+
+def a_ghost(world, market=BTC):
+    world.exchange.next_answers = ["dropped"]
+    sent = world.send(market, "1")
+    ghost = replace(world.guard.intents[sent.client_order_id], is_ghost=True)
+    world.guard.intents[ghost.client_order_id] = ghost
+    return ghost
+
+
+def full(_item):
+    raise StoreError("disk full")
 
 
 def test_an_order_not_asked_for_is_not_gone(world):

@@ -86,6 +86,7 @@ def verdict(meant, evidence, denied_ms):
         denials,
         START_MS,
         settling_ms=SETTLING_MS,
+        long_ms=10 * SETTLING_MS,
         min_denials=4,
         found_ms={},
     )

@@ -16,6 +16,8 @@ Bugs that were planted in `_resolution`, one at a time, and the test that turned
 - known orders explain nothing: test_a_fill_of_another_intent_is_explained
 - another client order id explains nothing:
   test_a_fill_of_an_order_with_another_client_order_id_is_explained
+- the order that a stop has become is taken for the stop:
+  test_the_order_that_a_stop_has_become_is_not_the_stop
 - another client order id explains the fill of a stop:
   test_a_stop_may_have_filled_as_an_order_with_another_client_order_id
 - an empty client order id explains a fill:
@@ -62,6 +64,7 @@ def verdict(evidence, denials=ENOUGH, meant=None, now_ms=LATER, known=frozenset(
         denials,
         now_ms,
         settling_ms=30_000,
+        long_ms=300_000,
         min_denials=4,
         found_ms=dict.fromkeys(known, START_MS - 60_000) | (later or {}),
     )
@@ -174,6 +177,24 @@ def test_a_liquidation_is_explained_without_a_client_order_id(origin):
     sold = fill("55", side=OrderSide.SELL)
     evidence = seen(orders=(other,), fills=(sold,), position=D(0))
     assert verdict(evidence, meant=meant) == Absent()
+
+
+@pytest.mark.parametrize(
+    ("denied_ms", "expected"), [(299_999, StillUnknown), (300_000, Found)], ids=["soon", "long"]
+)
+def test_the_order_that_a_stop_has_become_is_not_the_stop(denied_ms, expected):
+    """The books would ask for a stop under the number of that order, and never find one."""
+    stop = exit_of(kind=OrderKind.STOP, price=D(90), held_before=D(2))
+    became = report_of(stop, venue_order_id="77", kind=OrderKind.MARKET)
+    denials = Denials(count=100, first_ms=LATER - denied_ms)
+    found = verdict(seen(orders=(became,)), denials, meant=stop)
+    assert isinstance(found, expected)
+
+
+def test_a_stop_in_a_list_is_found():
+    stop = exit_of(kind=OrderKind.STOP, price=D(90))
+    waiting = report_of(stop, kind=OrderKind.STOP, is_conditional=True)
+    assert verdict(seen(orders=(waiting,)), meant=stop) == Found(waiting)
 
 
 def test_a_stop_may_have_filled_as_an_order_with_another_client_order_id():

@@ -33,6 +33,7 @@ Whether something else prevents the harm or the simulation cannot see it has not
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
@@ -42,6 +43,8 @@ from click.testing import CliRunner
 from freqtrade_ext.errors import StoreError, VenueError
 from freqtrade_ext.execution import (
     Accepted,
+    DifferenceKind,
+    InboxItem,
     Intent,
     IntentPurpose,
     OrderKind,
@@ -56,10 +59,11 @@ from rehearsals.simulation import FaultClass, Outcome, Summary, fault_of, run_ep
 from rehearsals.simulation import __main__ as command
 from rehearsals.simulation._books import HostBooks, HostOrder, HostTrade
 from rehearsals.simulation._faults import BLOWS, KILL_POINTS, Odds, draw
+from rehearsals.simulation._invariants import Ledger
 from rehearsals.simulation._market import MARKETS, StandingMarket
 from rehearsals.simulation._naked import naked
 from rehearsals.simulation._stage import spreads_of
-from rehearsals.simulation._stores import Database, Intents, Records
+from rehearsals.simulation._stores import Database, InboxStore, Intents, Records
 from rehearsals.simulation._venue import SimulatedVenue
 from rehearsals.simulation._weather import Weather
 from rehearsals.simulation._world import START_MS, Killed, World
@@ -428,6 +432,97 @@ def a_fill(symbol, side, quantity, position, time_ms, name="ONE-TWO.1-Ae1-x"):
         client_order_id=name,
         origin="client",
     )
+
+
+@pytest.fixture
+def judged():
+    """A closing order of ours, which filled when its trade was closed; what others did in it."""
+    world = World(1)
+    database = Database(world)
+    exit_ = an_intent("exit", reduce_only=True, purpose=IntentPurpose.EXIT)
+    database.intents["exit"] = exit_
+    world.fills = [
+        replace(a_fill(ONE, "sell", 9, -9, START_MS, "web-1"), origin="external"),
+        a_fill(ONE, "buy", 9, 0, START_MS, "exit"),
+    ]
+    InboxStore(database).save(
+        InboxItem(
+            "key",
+            START_MS,
+            DifferenceKind.UNKNOWN,
+            ONE,
+            f"{ONE}: order exit is not in the books",
+            "report",
+        )
+    )
+    return Ledger(world, database), world, database
+
+
+def test_a_closing_order_that_met_only_what_another_added_is_not_lost(judged):
+    ledger, world, database = judged
+    assert ledger.closed_what_others_added(world.fills[1])
+    assert ledger.left_by_others(ONE, HostBooks(world, database)) == 0
+
+
+@pytest.mark.parametrize(
+    "but",
+    [
+        lambda world, database: world.fills.pop(0),
+        lambda world, database: database.items.clear(),
+        lambda world, database: database.intents.update(exit=an_intent("exit")),
+        lambda world, database: database.intents.clear(),
+    ],
+    ids=["nobody added", "nobody was told", "an order that may add", "never written down"],
+)
+def test_any_other_order_that_the_books_do_not_show_is_lost(judged, but):
+    ledger, world, database = judged
+    but(world, database)
+    assert not ledger.closed_what_others_added(world.fills[-1])
+
+
+@pytest.fixture
+def written_off():
+    """A closing order of ours that was never written down, and a write-off of its quantity."""
+    world = World(1)
+    database = Database(world)
+    database.failures = 1
+    books = HostBooks(world, database)
+    trade = books.new_trade(ONE, OrderSide.BUY, "tag", D(20))
+    row = HostOrder("ext-1", OrderSide.SELL, "exit", D(9), D(1), START_MS + 1, START_MS + 1, D(9))
+    trade.orders.append(row)
+    fill = replace(a_fill(ONE, "sell", 9, 0, START_MS, "exit"), reduce_only=True)
+    return Ledger(world, database), database, books, fill
+
+
+def test_a_closing_order_that_was_never_written_down_may_be_written_off(written_off):
+    ledger, _, books, fill = written_off
+    assert ledger.was_written_off(fill, books)
+
+
+def test_less_is_written_off_where_another_hand_has_added_the_rest(written_off):
+    ledger, _, books, fill = written_off
+    books.trades[0].orders[0].filled = D(8)
+    ledger._world.fills = [replace(a_fill(ONE, "buy", 1, 1, START_MS, "web-1"), origin="external")]
+    assert ledger.was_written_off(fill, books)
+
+
+@pytest.mark.parametrize(
+    "but",
+    [
+        lambda database, books: books.trades.clear(),
+        lambda database, books: setattr(books.trades[0].orders[0], "filled", D(8)),
+        lambda database, books: setattr(books.trades[0].orders[0], "order_id", "77"),
+        lambda database, books: setattr(books.trades[0].orders[0], "created_ms", START_MS - 1),
+        lambda database, books: setattr(books.trades[0], "market", TWO),
+        lambda database, books: setattr(database, "failures", 0),
+        lambda database, books: database.intents.update(exit=an_intent("exit")),
+    ],
+    ids=["none", "less", "an order", "before it", "elsewhere", "could be written", "was written"],
+)
+def test_any_other_order_was_not_written_off(written_off, but):
+    ledger, database, books, fill = written_off
+    but(database, books)
+    assert not ledger.was_written_off(fill, books)
 
 
 def a_spread():

@@ -705,6 +705,60 @@ def test_leg_reduced_by_hand_trims_the_other():
     assert [(o.leg, o.side, o.quantity) for o in story.orders] == [(B, Side.BUY, D(8))]
 
 
+def test_leg_cut_while_the_other_is_entered_is_not_bought_back():
+    story = Story().enter()
+    story.fill(A, "10")
+    story.report(A, "6")
+    assert story.alerts == [AlertReason.LEG_VANISHED]
+    assert [cancel.leg for cancel in story.cancels] == [B]  # it would lead past the smaller aim
+    story.end(B, OrderCanceled)
+    assert [(o.leg, o.side, o.quantity) for o in story.orders] == [(B, Side.SELL, D(12))]
+    story.fill(B, "-12")
+    assert story.state is SpreadState.OPEN
+    assert story.held() == (D(6), D(-12))
+
+
+def test_leg_cut_while_the_other_repeats_trims_what_is_held_already():
+    story = leg_b_ends_short("-10")
+    story.report(A, "4")
+    assert story.state is SpreadState.TRIMMING
+    story.wait(2_000)
+    assert [(o.leg, o.side, o.quantity) for o in story.orders] == [(B, Side.BUY, D(2))]
+    story.fill(B, "2")
+    assert story.state is SpreadState.OPEN
+    assert story.held() == (D(4), D(-8))
+
+
+def test_leg_cut_while_it_is_entered_still_gets_what_was_on_its_way():
+    story = Story().enter()
+    story.fill(A, "4")
+    story.report(A, "1")
+    assert story.cancels == [CancelOrder(B, story.working_id(B))]
+    story.fill(A, "6")
+    assert story.held()[0] == D(7)
+    story.end(B, OrderCanceled)
+    assert [(o.leg, o.quantity) for o in story.orders] == [(B, D(14))]
+
+
+def test_leg_cut_to_a_share_that_its_partner_cannot_trade_closes_both():
+    story = Story().enter(plan("10", "-20", lot_b="20"))
+    story.fill(A, "10")
+    story.report(A, "2")
+    assert story.state is SpreadState.UNWINDING
+    assert [(o.leg, o.side, o.quantity) for o in story.orders] == [(A, Side.SELL, D(2))]
+
+
+def test_excess_that_another_hand_closes_while_entering_changes_no_aim():
+    story = Story().enter()
+    story.fill(A, "10")
+    story.report(A, "13")
+    assert story.alerts == []
+    story.end(A, OrderCanceled)
+    story.report(A, "11")
+    assert story.position.leg_a.aim == D(10)
+    assert story.position.leg_b.aim == D(-20)
+
+
 def test_leg_increased_by_hand_is_reduced_to_its_aim():
     story = opened()
     story.report(B, "-23")
