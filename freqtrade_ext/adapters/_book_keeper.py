@@ -190,12 +190,8 @@ class FreqtradeBooks:
     def _trade_for(self, report: OrderReport, intent: Intent | None) -> Any:
         """Find the open trade that an order belongs to: one trade a market, in Freqtrade."""
         for trade in Trade.get_trades_proxy(pair=report.market, is_open=True):
-            if (
-                intent is not None
-                and intent.reduce_only
-                and intent.trade_id not in {None, trade.id}
-            ):
-                continue  # it was to close an earlier trade
+            if intent is not None and _is_of_another_trade(intent, trade):
+                continue
             tag = EntryTag.parse(trade.enter_tag)
             if intent is None or intent.owner is None or tag is None:
                 return trade
@@ -338,6 +334,13 @@ def _last_price(exchange: Any, market: str) -> float:
     if not price:
         raise VenueError(f"{market}: the exchange does not know a last price")
     return float(price)
+
+
+def _is_of_another_trade(intent: Intent, trade: Any) -> bool:
+    """Whether it was to close an earlier trade; the number of a deleted one tells nothing."""
+    if not intent.reduce_only or intent.trade_id in {None, trade.id}:
+        return False
+    return Trade.session.get(Trade, intent.trade_id) is not None
 
 
 def _changed_ms(order: Any) -> int:

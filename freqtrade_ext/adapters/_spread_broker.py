@@ -27,6 +27,7 @@ from freqtrade_ext.spreads import (
     BookedOrder,
     CancelOrder,
     Candidate,
+    ClosedSpread,
     EntryBoard,
     EntryCase,
     LegBook,
@@ -135,11 +136,17 @@ class SpreadBroker:
                 self._observe(spread_id, trades, now_ms)
             self.desk.tick(now_ms)  # last, so that no order times out before its fill is seen
         for closed in self.desk.take_closed():
-            if not self.results.is_final(closed):
+            if not self._book(closed):
                 self.desk.put_back(closed)
-                continue
-            self.results.book(closed)
-            self.desk.forget(closed)
+
+    @answer_on_error(False)
+    def _book(self, closed: ClosedSpread) -> bool:
+        """Book a closed spread, unless Freqtrade has not closed its trades yet."""
+        if not self.results.is_final(closed):
+            return False
+        self.results.book(closed)
+        self.desk.forget(closed)
+        return True
 
     @answer_on_error(None)
     def _observe(self, spread_id: str, trades: list[Any], now_ms: int) -> None:

@@ -30,6 +30,7 @@ from freqtrade_ext.spreads import (
 
 __all__ = ["SpreadOrders"]
 
+IsHeld = Callable[[str, LegName, str], bool]  # spread, leg, market
 _PURPOSES = {
     Purpose.ENTRY: IntentPurpose.ENTRY,
     Purpose.TRIM: IntentPurpose.TRIM,
@@ -55,6 +56,8 @@ class SpreadOrders:
         The clock.
     held : callable
         Signed position of a market by the books; Freqtrade's by default.
+    has_trade : callable
+        Whether the books have an open trade of a spread's leg; Freqtrade's by default.
     """
 
     def __init__(
@@ -64,12 +67,14 @@ class SpreadOrders:
         leverage: float,
         now_ms: Callable[[], int],
         held: Callable[[str], Decimal] | None = None,
+        has_trade: IsHeld | None = None,
     ) -> None:
         self._desk = desk
         self._markets = markets
         self._leverage = leverage
         self._now_ms = now_ms
         self._held = held or _held_by_freqtrade
+        self._has_trade = has_trade or _has_freqtrade_trade
 
     def claim(self, asked: AskedOrder) -> Sequence[Intent]:
         """Find the desk's order that this is; the partner's order leaves with it."""
@@ -150,13 +155,15 @@ class SpreadOrders:
         Orders with which an earlier run was unwinding spreads when it died, spread by spread.
 
         They need not wait for candles. One that was sent keeps its name, so that the guard does
-        not send it again. Exits are left to Freqtrade: they may be limit orders.
+        not send it again. A leg without a trade of its own is left alone: what stands in its market
+        is somebody else's. Exits are left to Freqtrade: they may be limit orders.
         """
         records = list(self._desk().records.items())
         unwinding = [
             name for name, record in records if record.position.state is SpreadState.UNWINDING
         ]
-        return [intents for intents in map(self._closing, unwinding) if intents]
+        closing = (self._closing(name, self._has_trade) for name in unwinding)
+        return [intents for intents in closing if intents]
 
     def _report(self, spread_id: str, outcome: OrderOutcome) -> None:
         """Tell the desk what became of an order, as the books will tell it later."""
@@ -182,13 +189,15 @@ class SpreadOrders:
             settled=intent.state in _FAILED,
         )
 
-    def _closing(self, spread_id: str) -> Sequence[Intent]:
-        """Every reducing order that the spread wants now, marked as sent."""
+    def _closing(self, spread_id: str, is_held: IsHeld = lambda *_: True) -> Sequence[Intent]:
+        """Every reducing order that the spread wants now on legs that are held, marked as sent."""
         intents = []
         for leg in LegName:
             record = self._desk().records.get(spread_id)
             order = self._pending(record, leg) if record is not None else None
             if record is None or order is None or not order.reduce_only:
+                continue
+            if not is_held(spread_id, leg, record.market(leg)):
                 continue
             self._desk().mark_sent(spread_id, order, self._now_ms())
             intents.append(self._intent(record, leg, order, OrderKind.MARKET, order.quantity, None))
@@ -224,6 +233,12 @@ def _held_by_freqtrade(market: str) -> Decimal:
     return sum(
         (Decimal(str(t.amount or 0.0)) * (-1 if t.is_short else 1) for t in trades), Decimal(0)
     )
+
+
+def _has_freqtrade_trade(spread_id: str, leg: LegName, market: str) -> bool:
+    trades = Trade.get_trades_proxy(pair=market, is_open=True)
+    tags = (EntryTag.parse(trade.enter_tag) for trade in trades)
+    return any(tag is not None and (tag.spread_id, tag.leg) == (spread_id, leg) for tag in tags)
 
 
 def _is_entry(intent: Intent) -> bool:

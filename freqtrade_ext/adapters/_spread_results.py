@@ -5,6 +5,7 @@ from typing import Any
 
 from freqtrade.persistence import Trade
 
+from freqtrade_ext.adapters._tags import EntryTag
 from freqtrade_ext.errors import StoreError
 from freqtrade_ext.spreads import (
     ClosedSpread,
@@ -39,12 +40,13 @@ class SpreadResults:
 
     def is_final(self, spread: ClosedSpread) -> bool:
         """Whether Freqtrade has closed every trade of the spread: until then its P&L is open."""
-        still_open = {trade.id for trade in Trade.get_trades_proxy(is_open=True)}
-        return still_open.isdisjoint(spread.record.trade_ids.values())
+        return not any(_leg_of(trade, spread) for trade in Trade.get_trades_proxy(is_open=True))
 
     def book(self, spread: ClosedSpread) -> None:
-        """Add a spread that became flat, and report it as one line."""
+        """Add a spread that became flat, and report it as one line; once, also after a kill."""
         spread_id = spread.record.position.spread_id
+        if any((r.spread_id, r.closed_ms) == (spread_id, spread.closed_ms) for r in self._results):
+            return
         trades = _trades(spread)
         plan = spread.record.position.plan
         if plan is None or not trades:
@@ -63,14 +65,27 @@ class SpreadResults:
 
 def _trades(spread: ClosedSpread) -> dict[LegName, Any]:
     """Find the closed trades of the legs that had fills; the newest are last."""
-    wanted = {trade_id: leg for leg, trade_id in spread.record.trade_ids.items()}
     found: dict[LegName, Any] = {}
     for trade in reversed(list(Trade.get_trades_proxy(is_open=False))):
-        if trade.id in wanted and _filled_orders(trade):
-            found[wanted[trade.id]] = trade
-            if len(found) == len(wanted):
+        leg = _leg_of(trade, spread)
+        if leg is not None and _filled_orders(trade):
+            found[leg] = trade
+            if len(found) == len(spread.record.trade_ids):
                 break
     return found
+
+
+def _leg_of(trade: Any, spread: ClosedSpread) -> LegName | None:
+    """
+    Which leg of the spread a trade was, if any.
+
+    Its number alone does not tell: the database gives the number of a deleted trade out again.
+    """
+    tag, record = EntryTag.parse(trade.enter_tag), spread.record
+    if tag is None or tag.spread_id != record.position.spread_id:
+        return None
+    is_later = trade.open_date_utc.timestamp() * 1000 > spread.closed_ms
+    return None if is_later or record.trade_ids.get(tag.leg) != trade.id else tag.leg
 
 
 def _result(spread: ClosedSpread, plan: EntryPlan, trades: dict[LegName, Any]) -> SpreadResult:

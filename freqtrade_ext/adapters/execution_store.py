@@ -30,7 +30,14 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from freqtrade_ext.errors import ConfigError, StoreError
-from freqtrade_ext.execution import Decision, InboxItem, Intent, IntentState, Lease
+from freqtrade_ext.execution import (
+    Decision,
+    InboxItem,
+    Intent,
+    IntentState,
+    Lease,
+    is_of_ghost,
+)
 
 __all__ = ["InboxTable", "IntentTable", "LeaseTable"]
 
@@ -173,10 +180,15 @@ class InboxTable(_Tables):
         Raises
         ------
         ConfigError
-            If there is no open item of this number, or no such decision.
+            If there is no open item of this number, no such decision, or nothing to decide.
         """
         if decision not in set(Decision):
             raise ConfigError(f"inbox: {decision!r} is no decision; valid: {', '.join(Decision)}")
+        if any(item.id == item_id and is_of_ghost(item) for item in self.open_items()):
+            raise ConfigError(
+                f"inbox: item {item_id} is about an order whose outcome is not known; the bot goes "
+                "on asking the exchange, and closes the item then: there is nothing to decide"
+            )
         chosen = (_INBOX.c.id == item_id) & _INBOX.c.closed_ms.is_(None)
         with self._write() as connection:
             changed = connection.execute(update(_INBOX).where(chosen).values(decision=decision))

@@ -12,6 +12,7 @@ from freqtrade_ext.execution._differences import (
     compare,
     positions_of_others,
 )
+from freqtrade_ext.execution._ghosts import is_of_ghost
 from freqtrade_ext.execution._guard import OrderGuard, OrderOutcome
 from freqtrade_ext.execution._guard_policy import GuardPolicy
 from freqtrade_ext.execution._in_flight import InFlight
@@ -104,6 +105,7 @@ __all__ = [
     "WatchPlan",
     "compare",
     "failed_report",
+    "is_of_ghost",
     "may_take",
     "positions_of_others",
     "recovery_report",

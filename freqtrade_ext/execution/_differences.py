@@ -97,6 +97,11 @@ class Difference:
         """What the venue holds beyond the books, signed."""
         return self.actual - self.booked
 
+    @property
+    def is_explained(self) -> bool:
+        """Whether the fills of its orders make up all of a position's difference, to the digit."""
+        return self.gap != 0 and sum(order.signed_filled for order in self.orders) == self.gap
+
 
 def compare(
     books: AccountBooks,

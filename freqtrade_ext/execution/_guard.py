@@ -261,27 +261,34 @@ class OrderGuard:
         Look for closing orders that the process before this one may have sent.
 
         They leave even when they cannot be written down, and the next process gives them the same
-        names.
+        names. Where the venue does not answer, none of them is sent: both legs or neither.
         """
         since_ms = self._restored_ms
         if since_ms is None or self._clock.now_ms() >= since_ms + _LATE_MS:
             return
-        for entry in list(sending.fresh):
-            if not (entry.intent.reduce_only and entry.intent.owner):
+        closing = [e for e in sending.fresh if e.intent.reduce_only and e.intent.owner]
+        try:
+            reports = [self._venue.look_up(entry.intent) for entry in closing]
+        except VenueError as error:
+            self._withhold(sending, closing, error)
+            return
+        for entry, report in zip(closing, reports, strict=True):
+            if report is None or report.status is OrderStatus.REJECTED:
                 continue
-            try:
-                report = self._venue.look_up(entry.intent)
-            except VenueError as error:
-                text = "an earlier process may have sent it unwritten"
-                self._open_question(entry, text, error, ask_in_ms=self._policy.first_ask_ms)
-                sending.unknown.append(entry)
-            else:
-                if report is None or report.status is OrderStatus.REJECTED:
-                    continue
-                outcome = self._confirm(entry, report)
-                sending.outcomes[entry.intent.client_order_id] = outcome
+            outcome = self._confirm(entry, report)
+            sending.outcomes[entry.intent.client_order_id] = outcome
             entry.is_being_sent = False
             sending.fresh.remove(entry)
+
+    def _withhold(self, sending: "_Sending", entries: Sequence[Entry], error: VenueError) -> None:
+        """Leave orders unsent and unknown: who wants them asks again."""
+        for entry in entries:
+            text = f"not sent yet, whether an earlier process sent it is not known: {error}"
+            log_line(logging.WARNING, "EXECUTION", entry.intent, text)
+            sending.outcomes[entry.intent.client_order_id] = OrderOutcome(entry.intent, error=error)
+            sending.fresh.remove(entry)
+            entry.is_being_sent = False
+            self._ledger.forget(entry)
 
     def _report_again(self, intent: Intent) -> OrderOutcome:
         try:

@@ -167,6 +167,8 @@ class Reconciler:
         """
         Take up found orders, compare, and repair what two looks in a row have shown.
 
+        One look is enough for a leg that strangers' executions have closed, to the digit.
+
         Parameters
         ----------
         snapshot : AccountSnapshot
@@ -354,7 +356,7 @@ class Reconciler:
         items = {item.key: item for item in self._inbox.open_items()}
         self._close_items(items, work)
         for difference in work.differences:
-            if self._seen[difference.key].looks < looks:
+            if self._seen[difference.key].looks < (1 if self._is_proven(difference) else looks):
                 continue
             item = items.get(difference.key) or self._open_item(difference)
             done = self._repair(difference, item, work)
@@ -363,6 +365,17 @@ class Reconciler:
             work.note(difference.market, difference.key, done)
             if done.text != item.action_taken:
                 self._inbox.save(replace(item, action_taken=done.text))
+
+    def _is_proven(self, difference: Difference) -> bool:
+        """
+        Whether strangers' orders alone have closed what is missing: each second counts then.
+
+        The other leg is held alone until the books know; they only follow what has been executed.
+        """
+        if difference.kind not in CLOSINGS or not difference.is_explained:
+            return False
+        names = (order.client_order_id for order in difference.orders)
+        return all(not name or self._guard.find(name) is None for name in names)
 
     def _open_item(self, difference: Difference) -> InboxItem:
         return self._inbox.save(

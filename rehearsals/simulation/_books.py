@@ -301,7 +301,7 @@ class Keeper:
 
     def _trade_for(self, report: OrderReport, intent: Intent | None) -> HostTrade | None:
         for trade in self._books.open_trades(report.market):
-            if _closes_another(intent, trade):
+            if self._closes_another(intent, trade):
                 continue
             owner, leg = self._tag_of(trade.tag)
             if intent is None or intent.owner is None or not owner:
@@ -309,6 +309,12 @@ class Keeper:
             if (owner, leg) == (intent.owner, intent.leg):
                 return trade
         return None
+
+    def _closes_another(self, intent: Intent | None, trade: HostTrade) -> bool:
+        """Whether an order was to close an earlier trade of the market."""
+        if intent is None or not intent.reduce_only or intent.trade_id in {None, trade.trade_id}:
+            return False
+        return any(each.trade_id == intent.trade_id for each in self._books.trades)
 
     def write_off(self, trade: BookedTrade, quantity: Decimal, price: Decimal, text: str) -> bool:
         """Book an exit without an order."""
@@ -339,10 +345,3 @@ class Keeper:
         """Repairs that have not settled."""
         questions = self._guard.open_questions(market)
         return [intent for intent in questions if intent.purpose is IntentPurpose.REPAIR]
-
-
-def _closes_another(intent: Intent | None, trade: HostTrade) -> bool:
-    """Whether an order was to close an earlier trade of the market."""
-    if intent is None or not intent.reduce_only:
-        return False
-    return intent.trade_id not in {None, trade.trade_id}

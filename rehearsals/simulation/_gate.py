@@ -19,6 +19,7 @@ from freqtrade_ext.execution import (
 )
 from freqtrade_ext.spreads import SpreadDesk
 from rehearsals.simulation._books import HostBooks
+from rehearsals.simulation._stage import tag_parts
 from rehearsals.simulation._stores import Intents
 from rehearsals.simulation._venue import NoSuchOrder, SimulatedVenue, TurnedAway
 from rehearsals.simulation._weather import Weather
@@ -62,6 +63,10 @@ class Gate:
             leverage=float(LEVERAGE),
             now_ms=lambda: world.now,
             held=books.held,
+            has_trade=lambda spread_id, leg, market: any(
+                tag_parts(trade.tag) == (spread_id, leg.value)
+                for trade in books.open_trades(market)
+            ),
         )
         self._intents = intents
         self._serial = 0

@@ -312,11 +312,21 @@ def test_an_order_of_another_spread_is_no_order_of_this(stage):
 
 @pytest.mark.parametrize("owned", [{}, OWNED], ids=["forced", "of a spread"])
 def test_an_order_of_an_earlier_trade_is_no_order_of_this(stage, owned):
+    first = stage.enter(**OWNED)
+    stage.adopt(intent(BTC, "-0.1", reduce_only=True))
+    stage.book()
+    assert not first.is_open
+    second = stage.enter(**OWNED, client_order_id="fx-2")
+    report = stage.send(intent(BTC, "-0.1", reduce_only=True, client_order_id="fx-3"))
+    earlier = intent(BTC, "-0.1", reduce_only=True, trade_id=first.id, **owned)
+    assert not stage.books.adopt(report, earlier)
+    assert stage.books.adopt(report, replace(earlier, trade_id=second.id))
+
+
+def test_the_number_of_a_deleted_trade_keeps_no_order_out(stage):
     trade = stage.enter(**OWNED)
     report = stage.send(intent(BTC, "-0.1", reduce_only=True))
-    earlier = intent(BTC, "-0.1", reduce_only=True, trade_id=trade.id - 1, **owned)
-    assert not stage.books.adopt(report, earlier)
-    assert stage.books.adopt(report, replace(earlier, trade_id=trade.id))
+    assert stage.books.adopt(report, intent(BTC, "-0.1", reduce_only=True, trade_id=trade.id + 7))
 
 
 def entry_without_a_price():

@@ -260,6 +260,14 @@ def test_only_open_items_can_be_decided_about(engines):
     assert inbox.open_items()[0].decision is Decision.IGNORE
 
 
+def test_there_is_nothing_to_decide_about_an_order_that_is_asked_for(engines):
+    inbox = InboxTable(engines())
+    ghost = inbox.save(replace(ITEM, key="unknown:ETH/USDT:USDT:ghost:ETH-BTC.1-Ae1-1"))
+    with pytest.raises(ConfigError, match=f"item {ghost.id} .* nothing to decide"):
+        inbox.decide(ghost.id, "adopt")
+    assert inbox.open_items()[0].decision is None
+
+
 # Lease
 
 

@@ -21,6 +21,7 @@ from freqtrade.persistence import LocalTrade, PairLocks, Trade
 from freqtrade_ext.adapters._spread_broker import Signalled
 from freqtrade_ext.adapters._tags import EntryTag
 from freqtrade_ext.adapters.strategies import _guarded_strategy
+from freqtrade_ext.errors import StoreError
 from freqtrade_ext.risk import CloseReason
 from freqtrade_ext.spreads import Direction, LegName, SpreadState
 
@@ -362,6 +363,23 @@ def test_a_result_is_booked_before_its_record_is_forgotten(stage, monkeypatch):
     monkeypatch.setattr(stage.broker.desk, "take_closed", lambda: ["a spread"])
     stage.loop()
     assert order == ["book", "forget"]
+
+
+def test_a_result_that_cannot_be_booked_now_is_booked_later(stage, monkeypatch, caplog):
+    def locked(spread):
+        raise StoreError("database is locked")
+
+    closing(stage)
+    stage.close(LegName.A)
+    assert stage.exit_reason(LegName.B)
+    stage.close(LegName.B)
+    with monkeypatch.context() as broken:
+        broken.setattr(stage.broker.results, "is_final", locked)
+        stage.loop()
+    assert len(stage.broker.results.history.returns) == 0
+    assert "database is locked" in caplog.text
+    stage.loop()
+    assert len(stage.broker.results.history.returns) == 1
 
 
 def test_a_result_waits_until_freqtrade_has_closed_the_trades(stage, monkeypatch):

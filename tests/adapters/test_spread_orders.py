@@ -231,6 +231,13 @@ def outcome_of(intent, state):
     return OrderOutcome(settled, report)
 
 
+def book_entry(stage, leg, tag=None):
+    """Recovery has adopted the entry; Freqtrade has not looked it up yet."""
+    trade = trade_of(id=1, pair=MARKETS[leg], enter_tag=tag or str(stage.tags[leg]))
+    trade.amount = 0.0
+    LocalTrade.add_bt_trade(trade)
+
+
 def react(stage, *states):
     stage.desk.mark_sent("ETH-BTC", stage.order(LegName.A), stage.now_ms)
     intents = stage.owner.claim(stage.asked(LegName.A))
@@ -272,10 +279,20 @@ def test_nothing_follows_while_the_other_leg_is_unknown(stage):
 def test_what_an_earlier_run_was_unwinding_is_closed_under_the_same_name(stage):
     _, following = react(stage, IntentState.CONFIRMED, IntentState.REJECTED)
     assert stage.state is SpreadState.UNWINDING
+    book_entry(stage, LegName.A)
     ((again,),) = stage.owner.left_over()
     (before,) = following
     assert (again.client_order_id, again.quantity) == (before.client_order_id, before.quantity)
     assert again.reduce_only
+
+
+@pytest.mark.parametrize("tag", [None, "ETH-SOL long A", "ETH-BTC long B"])
+def test_what_stands_in_the_market_of_a_leg_without_a_trade_is_not_closed(stage, tag):
+    """Reduce-only closes whatever is there."""
+    react(stage, IntentState.CONFIRMED, IntentState.REJECTED)
+    if tag is not None:
+        book_entry(stage, LegName.A, tag)
+    assert list(stage.owner.left_over()) == []
 
 
 def test_exits_are_not_left_over(stage):

@@ -1,6 +1,7 @@
 """Profit and loss of closed spreads."""
 
 import logging
+from datetime import UTC, datetime
 
 import pytest
 from freqtrade.persistence import LocalTrade, Trade
@@ -13,6 +14,8 @@ from freqtrade_ext.spreads import ClosedSpread, Leaving, LegName, MemoryStore
 from .doubles import BTC, ETH, START_MS, add_order, entered, left, record_of, trade_of
 
 FEE = 0.0005
+TAG_B = "ETH-BTC long B"
+LATER = {"left": Leaving(START_MS + 60_000, CloseReason.MEAN_REVERSION, -0.3)}
 
 
 class Store(MemoryStore):
@@ -32,7 +35,7 @@ class Store(MemoryStore):
 def books(backtest_books):
     """Closed trades of both legs: A bought 2 at 100, sold at 103; B sold 3 at 50, back at 49."""
     leg_a = left(entered(trade_of(id=11), 2.0, 100.0), 2.0, 103.0, funding=-0.4)
-    leg_b = trade_of(id=12, pair=BTC, is_short=True, open_rate=50.0, enter_tag="ETH-BTC long B")
+    leg_b = trade_of(id=12, pair=BTC, is_short=True, open_rate=50.0, enter_tag=TAG_B)
     leg_b = left(entered(leg_b, 3.0, 50.0), 3.0, 49.0, funding=0.1)
     for trade in (leg_b, leg_a):  # not in the order of the legs
         LocalTrade.bt_trades.append(trade)
@@ -117,7 +120,7 @@ def test_the_result_tells_the_spread_from_signal_to_exit(books):
 
 
 def test_an_exit_without_a_z_score_is_null(books):
-    spread = closed(left=Leaving(5, CloseReason.PARTNER_CLOSED, None))
+    spread = closed(left=Leaving(START_MS + 5, CloseReason.PARTNER_CLOSED, None))
     assert result_of(spread)["z_at_exit"] is None
 
 
@@ -125,7 +128,9 @@ def test_a_trim_counts_with_its_own_price(backtest_books):
     """Leg A: 2 bought at 100, half sold at 90 to follow a short fill, the rest at 110."""
     leg_a = entered(trade_of(id=11), 2.0, 100.0)
     left(left(leg_a, 1.0, 90.0), 1.0, 110.0)
-    leg_b = left(entered(trade_of(id=12, pair=BTC, is_short=True), 1.0, 50.0), 1.0, 50.0)
+    leg_b = left(
+        entered(trade_of(id=12, pair=BTC, is_short=True, enter_tag=TAG_B), 1.0, 50.0), 1.0, 50.0
+    )
     LocalTrade.bt_trades += [leg_a, leg_b]
     result = result_of(closed())
     assert result["gross"] == pytest.approx(0.0)
@@ -137,7 +142,9 @@ def test_a_trim_counts_with_its_own_price(backtest_books):
 def test_a_top_up_counts_with_its_own_price(backtest_books):
     leg_a = entered(entered(trade_of(id=11), 1.0, 100.0), 1.0, 104.0)
     left(leg_a, 2.0, 103.0)
-    leg_b = left(entered(trade_of(id=12, pair=BTC, is_short=True), 1.0, 50.0), 1.0, 50.0)
+    leg_b = left(
+        entered(trade_of(id=12, pair=BTC, is_short=True, enter_tag=TAG_B), 1.0, 50.0), 1.0, 50.0
+    )
     LocalTrade.bt_trades += [leg_a, leg_b]
     result = result_of(closed())
     assert result["gross"] == pytest.approx(2.0)
@@ -187,10 +194,42 @@ def test_a_trade_without_fills_is_none(backtest_books):
 def test_a_result_is_final_when_every_trade_is_closed(books):
     results = SpreadResults(Store())
     assert results.is_final(closed())
-    LocalTrade.add_bt_trade(trade_of(id=13, pair=ETH))
-    assert results.is_final(closed())  # a trade of something else
+    LocalTrade.add_bt_trade(trade_of(id=13, pair=BTC, enter_tag=TAG_B))
+    assert results.is_final(closed())  # another trade
     assert not results.is_final(closed(trade_ids={LegName.A: 11, LegName.B: 13}))
     assert results.is_final(closed(trade_ids={}))
+
+
+@pytest.mark.parametrize(
+    ("tag", "opened_ms"),
+    [
+        ("ETH-SOL long B", START_MS),
+        ("ETH-BTC long A", START_MS),
+        (None, START_MS),
+        ("ETH-BTC long B", START_MS + 60_000),  # of its next entry
+    ],
+)
+def test_a_number_that_was_given_out_again_is_no_trade_of_the_spread(
+    backtest_books, tag, opened_ms
+):
+    """Freqtrade deletes a trade whose entry never filled; SQLite uses its number again."""
+    again = trade_of(id=12, pair=BTC, enter_tag=tag)
+    again.open_date = datetime.fromtimestamp(opened_ms / 1000, UTC)
+    LocalTrade.add_bt_trade(again)
+    store = Store()
+    results = SpreadResults(store)
+    assert results.is_final(closed())
+    LocalTrade.bt_trades_open.remove(again)
+    LocalTrade.bt_trades.append(left(entered(again, 3.0, 50.0), 3.0, 49.0))
+    results.book(closed())
+    assert store.kept == []
+
+
+def test_a_result_is_booked_once_although_its_record_was_not_forgotten(books):
+    store = Store()
+    book(closed(), store=store)
+    book(closed(), store=store)  # the next process
+    assert len(store.kept) == 1
 
 
 def test_a_result_that_cannot_be_saved_still_counts_in_this_run(books, caplog):
@@ -204,7 +243,7 @@ def test_a_result_that_cannot_be_saved_still_counts_in_this_run(books, caplog):
 
 
 def test_the_history_holds_net_returns_and_realised_shares(books):
-    history = book(closed(), closed(exit_z=2.5)).history
+    history = book(closed(), closed(exit_z=2.5, **LATER)).history
     net = GROSS - FEES + FUNDING
     assert list(history.returns) == pytest.approx([net / 350, net / 350])
     assert list(history.realised_shares) == pytest.approx([GROSS / 200 / 0.02])
@@ -215,7 +254,7 @@ def test_the_history_continues_over_a_restart(books):
     first = book(closed(), store=store)
     again = SpreadResults(store)
     assert again.history == first.history
-    again.book(closed())
+    again.book(closed(**LATER))
     assert len(again.history.returns) == 2
     assert len(store.kept) == 2
 
@@ -226,7 +265,7 @@ def test_nothing_closed_is_nothing_booked(backtest_books):
 
 def test_a_live_bots_trades_come_from_its_database(database):
     leg_a = left(entered(trade_of(Trade, id=11), 2.0, 100.0), 2.0, 103.0)
-    leg_b = trade_of(Trade, id=12, pair=BTC, is_short=True, open_rate=50.0)
+    leg_b = trade_of(Trade, id=12, pair=BTC, is_short=True, open_rate=50.0, enter_tag=TAG_B)
     left(entered(leg_b, 3.0, 50.0), 3.0, 49.0)
     other = entered(trade_of(Trade, id=13, pair=ETH), 1.0, 100.0)
     Trade.session.add_all([leg_a, leg_b, other])

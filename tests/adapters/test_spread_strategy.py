@@ -14,6 +14,7 @@ from freqtrade.exceptions import ConfigurationError, OperationalException
 from freqtrade.optimize.backtest_caching import get_strategy_run_id
 from freqtrade.strategy import IStrategy
 
+from freqtrade_ext.adapters._spread_orders import SpreadOrders
 from freqtrade_ext.adapters.strategies import SpreadStrategy, _guarded_strategy
 from freqtrade_ext.errors import StoreError, VenueError
 from freqtrade_ext.risk import CloseReason
@@ -116,6 +117,20 @@ def test_a_callback_fails_closed(strategy, name, caplog):
     assert getattr(strategy, name)(**arguments) == answer
     assert f"SpreadStrategy.{name} failed" in caplog.text
     assert "disk full" in caplog.text
+
+
+def test_a_live_start_goes_on_with_what_was_being_unwound(tmp_path, database, monkeypatch):
+    sent = []
+    guard = SimpleNamespace(send=sent.append)
+
+    def started(strategy, settings, owner):
+        strategy._execution = SimpleNamespace(guard=guard)
+
+    monkeypatch.setattr(SpreadStrategy, "start_execution", started)
+    monkeypatch.setattr(SpreadOrders, "left_over", lambda owner: [["leg A"], ["a leg B"]])
+    write_book(tmp_path)
+    strategy_of(tmp_path, mode=RunMode.LIVE).bot_start()
+    assert sent == [["leg A"], ["a leg B"]]
 
 
 def test_a_leverage_that_fails_is_none_at_all(strategy):

@@ -73,7 +73,7 @@ red (M: tests/stateful/test_guard_machine.py; L: test_guard_late.py; T: test_gua
 - a closing order is not looked for after a restart:
   test_a_closing_order_that_an_earlier_process_sent_unwritten_is_not_sent_again
 - it is sent when it cannot be looked for:
-  test_while_nobody_says_whether_it_was_sent_it_is_an_open_question
+  test_while_nobody_says_whether_it_was_sent_neither_leg_leaves
 - every order is looked for, always: test_other_orders_are_not_looked_for_first
 - a closing order whose position moved is absent after ten of its own, shorter settling times:
   L test_a_position_that_a_closing_order_may_have_moved_keeps_asking_for_as_long
@@ -456,14 +456,26 @@ def test_a_closing_order_that_an_earlier_process_sent_unwritten_is_not_sent_agai
     assert desk.guard.unbooked() == [outcome.intent]
 
 
-def test_while_nobody_says_whether_it_was_sent_it_is_an_open_question(desk):
-    closing = unwritten(desk)
+def test_while_nobody_says_whether_it_was_sent_neither_leg_leaves(desk):
+    closing, other = unwritten(desk), exit_of("x-b", market=BTC, leg="B")
     desk.venue.failing = {"look_up"}
-    (outcome,) = desk.guard.send([closing])
-    assert outcome.intent.state is S.UNKNOWN
+    outcomes = desk.guard.send([other, closing])
+    assert [type(each.error) for each in outcomes] == [VenueError] * 2
     assert desk.venue.submits == [["x-9"]]
+    assert desk.guard.open_questions() == []
     desk.venue.failing = set()
-    assert states(ask_for(desk.guard, desk.clock, 5_000)) == [S.CONFIRMED]
+    assert states(desk.guard.send([other, closing])) == [S.CONFIRMED] * 2
+    assert desk.venue.submits == [["x-9"], ["x-b"]]
+
+
+def test_two_legs_that_wait_for_an_answer_leave_together(desk):
+    desk.restart()
+    legs = [exit_of("x-a"), exit_of("x-b", market=BTC, leg="B")]
+    desk.venue.failing = {"look_up"}
+    desk.guard.send(legs)
+    desk.venue.failing = set()
+    desk.guard.send(legs)
+    assert desk.venue.submits == [["x-a", "x-b"]]
 
 
 def test_a_closing_order_that_was_not_sent_leaves_after_a_restart(desk):

@@ -1,6 +1,8 @@
 """Looking, adopting, repairing; twice, late, and while the exchange does not answer.
 
-Planted bugs, each found by the test in brackets: act after one look (one_look_is_not_enough); the
+Planted bugs, each found by the test in brackets: act after one look (one_look_is_not_enough,
+although_it_is_explained); two looks for what is proven (close_by_others_is_adopted); an order of
+ours is a stranger's (by_an_order_of_ours); any fitting order is proof (no_execution_makes_up); the
 same snapshot counts twice (the_same_snapshot); repair what the old snapshot showed
 (what_is_there_now); repair without reduce-only (reduce_only); repair in parts of lots
 (whole_lots); a second repair while one is unsettled (keeper_says_is_being_repaired); a second
@@ -340,11 +342,35 @@ def test_positions_of_the_owner_are_never_touched(world):
 def test_a_close_by_others_is_adopted_into_the_books(world, origin, part):
     world.holds(BTC, "1")
     closing = world.exchange.trade(BTC, part, origin)
-    report = world.look_and_act(2)
+    report = world.look_and_act()  # one look: the execution is there, to the digit
     assert report.adopted == (closing,)
     assert world.books.written_off == []
     assert world.books.read().held(BTC) == 1 + D(part)
     assert world.look_and_act().is_silent
+
+
+def test_a_close_that_no_execution_makes_up_takes_two_looks(world):
+    """The order fits, and something else is missing too: it may be on its way."""
+    world.holds(BTC, "0.9", booked="1")
+    closing = world.exchange.trade(BTC, "-0.4")
+    assert world.look_and_act().actions == ()
+    assert closing in world.look_and_act().adopted
+
+
+def test_a_close_by_an_order_of_ours_takes_two_looks(world):
+    """Its trade may only be late to book it."""
+    world.holds(BTC, "1")
+    name = world.exchange.trade(BTC, "-0.4").client_order_id
+    world.guard.intents[name] = intent(BTC, "-0.4", client_order_id=name, reduce_only=True)
+    assert world.look_and_act().actions == ()
+    assert world.look_and_act().actions != ()
+
+
+def test_what_somebody_added_takes_two_looks_although_it_is_explained(world):
+    world.holds(BTC, "1")
+    world.exchange.trade(BTC, "0.4")
+    assert world.look_and_act().actions == ()
+    assert world.look_and_act().actions != ()
 
 
 def test_only_what_is_missing_is_written_off_at_the_mark_price(world):
