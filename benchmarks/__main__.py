@@ -1,13 +1,15 @@
-"""Run every benchmark: ``python -m benchmarks [cointegration] [freqtrade] [legs]``."""
+"""Run every benchmark, or those that are named: ``python -m benchmarks [name ...]``."""
 
 import sys
 
-from benchmarks import against_freqtrade, against_statsmodels, legs
+from benchmarks import against_freqtrade, against_statsmodels, legs, scan_engine, scan_honesty
 
 BENCHMARKS = {
     "cointegration": against_statsmodels.main,
     "freqtrade": against_freqtrade.main,
     "legs": legs.main,
+    "scan": scan_engine.main,
+    "honesty": scan_honesty.main,
 }
 
 

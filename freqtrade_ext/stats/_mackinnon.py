@@ -21,7 +21,10 @@ References
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from freqtrade_ext.stats._validation import check_choice
 
@@ -31,9 +34,12 @@ __all__ = [
     "adf_critical_values",
     "engle_granger_critical_values",
     "mackinnon_pvalue",
+    "mackinnon_pvalues",
 ]
 
 Trend = Literal["n", "c", "ct"]
+
+Number = TypeVar("Number", float, NDArray[np.float64])
 
 LEVELS: Final = (0.01, 0.05, 0.10)
 
@@ -167,6 +173,48 @@ def mackinnon_pvalue(stat: float, *, n_series: Literal[1, 2], trend: Trend) -> f
     return 0.5 * math.erfc(-_polynomial(tail, stat) / math.sqrt(2.0))
 
 
+def mackinnon_pvalues(
+    stats: ArrayLike, *, n_series: Literal[1, 2], trend: Trend
+) -> NDArray[np.float64]:
+    """
+    Return the asymptotic p-values of many Dickey-Fuller t-statistics.
+
+    Parameters
+    ----------
+    stats : array-like of any shape
+        t-statistics of the lagged level. NaN gives NaN at its place.
+    n_series, trend
+        As in `mackinnon_pvalue`.
+
+    Returns
+    -------
+    ndarray of the shape of `stats`
+        As `mackinnon_pvalue` of each.
+
+    Raises
+    ------
+    ValueError
+        If `n_series` or `trend` is unknown.
+
+    Examples
+    --------
+    >>> mackinnon_pvalues([-3.33613, float("nan"), 2.0], n_series=2, trend="c").round(2)
+    array([0.05,  nan, 1.  ])
+    """
+    from scipy.special import erfc  # scans only: the scalar needs no SciPy
+
+    check_choice(n_series, "n_series", (1, 2))
+    check_choice(trend, "trend", ("n", "c", "ct"))
+    surface = _PVALUE_SURFACES[n_series, trend]
+    values = np.asarray(stats, dtype=np.float64)
+    within = np.clip(values, surface.lowest, surface.highest)
+    left, right = (_polynomial(at, within) for at in (surface.left_tail, surface.right_tail))
+    quantile = np.where(values <= surface.left_tail_end, left, right)
+    pvalue = 0.5 * erfc(-quantile / math.sqrt(2.0))
+    pvalue = np.where(values > surface.highest, 1.0, pvalue)
+    return np.asarray(np.where(values < surface.lowest, 0.0, pvalue), dtype=np.float64)
+
+
 def adf_critical_values(nobs: float, trend: Trend) -> dict[float, float]:
     """
     Return critical values of the augmented Dickey-Fuller test of an observed series.
@@ -240,9 +288,10 @@ def _critical_values(n_series: int, nobs: float, trend: Trend) -> dict[float, fl
     return {level: _polynomial(coefficients, 1.0 / nobs) for level, coefficients in rows}
 
 
-def _polynomial(coefficients: tuple[float, ...], at: float) -> float:
-    """Evaluate by Horner's rule, lowest power first."""
-    value = 0.0
-    for coefficient in reversed(coefficients):
+def _polynomial(coefficients: tuple[float, ...], at: Number) -> Number:
+    """Evaluate by Horner's rule, lowest power first; at least a line."""
+    *lower, last_but_one, last = coefficients
+    value = last * at + last_but_one
+    for coefficient in reversed(lower):
         value = value * at + coefficient
     return value

@@ -12,6 +12,7 @@ from freqtrade_ext.stats import (
     adf_critical_values,
     engle_granger_critical_values,
     mackinnon_pvalue,
+    mackinnon_pvalues,
 )
 from freqtrade_ext.stats._mackinnon import _CRITICAL_VALUE_SURFACES, _PVALUE_SURFACES
 
@@ -103,6 +104,24 @@ def test_critical_values_are_ordered_by_level(n_series, trend, nobs):
     assert values == sorted(values)
 
 
+@pytest.mark.parametrize(("n_series", "trend"), CASES)
+def test_many_pvalues_are_those_of_each(n_series, trend):
+    surface = _PVALUE_SURFACES[n_series, trend]
+    bounds = np.array([surface.lowest, surface.left_tail_end, min(surface.highest, 9.0)])
+    special = [
+        -np.inf,
+        np.inf,
+        np.nan,
+        *bounds,
+        *np.nextafter(bounds, -99),
+        *np.nextafter(bounds, 9),
+    ]
+    stats = np.array([*special, *np.linspace(-25.0, 5.0, 108)]).reshape(6, 20)
+    expected = [mackinnon_pvalue(at, n_series=n_series, trend=trend) for at in stats.ravel()]
+    pvalues = mackinnon_pvalues(stats, n_series=n_series, trend=trend)
+    np.testing.assert_allclose(pvalues, np.reshape(expected, (6, 20)), rtol=1e-13)
+
+
 def test_nan_statistic_has_nan_pvalue():
     assert math.isnan(mackinnon_pvalue(math.nan, n_series=2, trend="c"))
 
@@ -117,6 +136,10 @@ def test_infinite_statistics_have_certain_pvalues():
     [
         (
             lambda: mackinnon_pvalue(-3.0, n_series=3, trend="c"),
+            "unknown n_series 3: expected one of 1, 2",
+        ),
+        (
+            lambda: mackinnon_pvalues([-3.0], n_series=3, trend="c"),
             "unknown n_series 3: expected one of 1, 2",
         ),
         (

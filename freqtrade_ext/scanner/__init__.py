@@ -1,0 +1,80 @@
+"""
+Search a universe of markets for spreads, honestly: arrays in, one frozen report out.
+
+No clock, no input or output, no Freqtrade; times and random seeds are arguments. `scan` makes a
+`ScanReport`, `to_book` turns its chosen spreads into a spread book, `review_book` says what a new
+report means for the book in use.
+"""
+
+from freqtrade_ext.scanner._book_rows import to_book, to_spec
+from freqtrade_ext.scanner._cards import (
+    BetaStability,
+    Candidate,
+    Confirmation,
+    Diagnosis,
+    JohansenResult,
+    Retest,
+    SpreadCard,
+    SpreadFit,
+)
+from freqtrade_ext.scanner._funnel import Funnel, FunnelStep, Progress, Stage
+from freqtrade_ext.scanner._histories import (
+    MarketHistory,
+    MarketRefusal,
+    RefusalReason,
+    Span,
+    StationaryMarket,
+    Treatment,
+    TreatmentKind,
+    Twin,
+    TwinKind,
+)
+from freqtrade_ext.scanner._report import ScanReport, Universe
+from freqtrade_ext.scanner._review import BookReview, Cooling, review_book
+from freqtrade_ext.scanner._scan import scan, scan_universe
+from freqtrade_ext.scanner._settings import (
+    BootstrapSettings,
+    FamilySettings,
+    ScanSettings,
+    UniverseSettings,
+)
+from freqtrade_ext.scanner._universe import build_universe, timeframe_ms
+
+__all__ = [
+    "BetaStability",
+    "BookReview",
+    "BootstrapSettings",
+    "Candidate",
+    "Confirmation",
+    "Cooling",
+    "Diagnosis",
+    "FamilySettings",
+    "Funnel",
+    "FunnelStep",
+    "JohansenResult",
+    "MarketHistory",
+    "MarketRefusal",
+    "Progress",
+    "RefusalReason",
+    "Retest",
+    "ScanReport",
+    "ScanSettings",
+    "Span",
+    "SpreadCard",
+    "SpreadFit",
+    "Stage",
+    "StationaryMarket",
+    "Treatment",
+    "TreatmentKind",
+    "Twin",
+    "TwinKind",
+    "Universe",
+    "UniverseSettings",
+    "build_universe",
+    "review_book",
+    "scan",
+    "scan_universe",
+    "timeframe_ms",
+    "to_book",
+    "to_spec",
+]
