@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from freqtrade_ext.risk import CloseReason
 from freqtrade_ext.sandbox import Effect
 from freqtrade_ext.sandbox.wire import ROUTES, known_errors
+from freqtrade_ext.scanner import ScanSettings
 from freqtrade_ext.settings import ExtSettings, _allowed
 from freqtrade_ext.spreads import SpreadBook, SpreadSpec, state_diagram
 
@@ -53,6 +54,15 @@ def settings_table() -> str:
     rows = [
         (f"`{path}`", allowed, f"`{_json(default)}`", text)
         for path, allowed, default, text in _settings(ExtSettings, "")
+    ]
+    return _table(("key", "allowed", "default", "meaning"), rows)
+
+
+def scan_settings_table() -> str:
+    """Every key of ``ext.scan``."""
+    rows = [
+        (f"`{path}`", allowed, f"`{_json(default)}`", text)
+        for path, allowed, default, text in _settings(ScanSettings, "")
     ]
     return _table(("key", "allowed", "default", "meaning"), rows)
 
@@ -188,6 +198,7 @@ PARTS: Final[dict[tuple[str, str], Callable[[], str]]] = {
     ("configuration.md", "settings"): settings_table,
     ("configuration.md", "book fields"): book_table,
     ("configuration.md", "spread fields"): spread_table,
+    ("scan_command.md", "scan settings"): scan_settings_table,
     ("spreads.md", "state diagram"): diagram,
     ("spreads.md", "close reasons"): close_reasons,
     ("sandbox.md", "fault effects"): fault_effects,

@@ -6,7 +6,7 @@ the value and what is allowed; nothing starts until every line is gone.
 
 import difflib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -19,6 +19,7 @@ __all__ = [
     "PolicySettings",
     "SizingSettings",
     "SpreadSettings",
+    "load_part",
     "load_settings",
     "validation_lines",
 ]
@@ -26,6 +27,7 @@ __all__ = [
 Candles = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Policy = Literal["adopt", "flatten", "report"]
+Part = TypeVar("Part", bound=BaseModel)
 
 
 class _Section(BaseModel):
@@ -232,10 +234,22 @@ class ExecutionSettings(_Section):
 
 
 class ExtSettings(_Section):
-    """The whole ``ext`` section."""
+    """The whole ``ext`` section.
+
+    Attributes
+    ----------
+    spreads : SpreadSettings
+        How spreads are traded.
+    execution : ExecutionSettings
+        How orders are sent.
+    scan : object
+        How spreads are searched for; its keys are in scan_command.md.
+    """
 
     spreads: SpreadSettings = SpreadSettings()
     execution: ExecutionSettings = ExecutionSettings()
+    # Its type is the scanner's, which trading must not depend on: `load_part` reads it.
+    scan: dict[str, Any] = {}
 
 
 def load_settings(section: object, *, source: str = "config.json") -> ExtSettings:
@@ -254,14 +268,48 @@ def load_settings(section: object, *, source: str = "config.json") -> ExtSetting
     ConfigError
         One line a problem: where, what it is, what would be right.
     """
+    return _validated(_object(section, source, "ext"), ExtSettings, source, "ext")
+
+
+def load_part(
+    section: object, name: str, model: type[Part], *, source: str = "config.json"
+) -> Part:
+    """
+    Validate a part of the ``ext`` section whose type is known elsewhere.
+
+    Parameters
+    ----------
+    section : object
+        The whole ``ext`` section as read from JSON, or None.
+    name : str
+        Key of the part, e.g. ``scan``; absent means all defaults.
+    model : type
+        Of the part.
+    source : str
+        What the section was read from, for the messages.
+
+    Raises
+    ------
+    ConfigError
+        One line a problem: where, what it is, what would be right.
+    """
+    part = _object(section, source, "ext").get(name)
+    return _validated(_object(part, source, f"ext.{name}"), model, source, f"ext.{name}")
+
+
+def _object(section: object, source: str, prefix: str) -> dict[str, Any]:
     if section is None:
-        return ExtSettings()
+        return {}
     if not isinstance(section, Mapping):
-        raise ConfigError(f"{source}: ext: must be an object {{...}} (got {section!r})")
+        raise ConfigError(f"{source}: {prefix}: must be an object {{...}} (got {section!r})")
+    return dict(section)
+
+
+def _validated(section: dict[str, Any], model: type[Part], source: str, prefix: str) -> Part:
     try:
-        return ExtSettings.model_validate(dict(section))
+        return model.model_validate(section)
     except ValidationError as error:
-        lines = validation_lines(error, ExtSettings, prefix="ext")
+        lines = validation_lines(error, model, prefix=prefix)
         raise ConfigError("\n".join(f"{source}: {line}" for line in lines)) from None
 
 

@@ -12,6 +12,7 @@ from freqtrade_ext.cli._inbox import inbox
 from freqtrade_ext.cli._recover import recover
 from freqtrade_ext.cli._sandbox import sandbox
 from freqtrade_ext.cli.crashlab import crashlab
+from freqtrade_ext.cli.scan import scan
 from freqtrade_ext.errors import ExtensionError
 
 __all__ = ["main"]
@@ -64,3 +65,4 @@ main.add_command(doctor)
 main.add_command(inbox)
 main.add_command(recover)
 main.add_command(sandbox)
+main.add_command(scan)

@@ -1,0 +1,43 @@
+"""What a person asks of one scan."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["ScanRequest"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRequest:
+    """
+    The options of the command, as they were typed.
+
+    Parameters
+    ----------
+    configs : tuple of str
+        Freqtrade configuration files.
+    timeframe, timerange, datadir : str, optional
+        As in Freqtrade's own commands.
+    markets : tuple of str
+        Names, separated by commas, or files of names, or ``all``; empty: the whitelist.
+    jobs, seed : int
+        Worker processes; seed of the shuffle and the bootstrap.
+    allow_empty, null_scan : bool
+        Whether an empty result empties the book; whether the null scan is made.
+    book, report_dir : Path, optional
+        Where results go instead of the usual places.
+    overrides : tuple of (str, str, value)
+        Option, key of ``ext.scan`` with dots, and value of each limit given on the command line.
+    """
+
+    configs: tuple[str, ...]
+    timeframe: str | None = None
+    timerange: str | None = None
+    datadir: str | None = None
+    markets: tuple[str, ...] = ()
+    jobs: int = 1
+    seed: int = 0
+    allow_empty: bool = False
+    null_scan: bool = True
+    book: Path | None = None
+    report_dir: Path | None = None
+    overrides: tuple[tuple[str, str, float], ...] = ()
