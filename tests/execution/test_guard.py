@@ -107,7 +107,6 @@ from .doubles import (
     ManualClock,
     MemoryStore,
     SimpleVenue,
-    ask_for,
     exit_of,
     fill,
     intent,
