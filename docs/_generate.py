@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from freqtrade_ext.risk import CloseReason
 from freqtrade_ext.sandbox import Effect
 from freqtrade_ext.sandbox.wire import ROUTES, known_errors
-from freqtrade_ext.scanner import ScanSettings
+from freqtrade_ext.scanner import ScanSection
 from freqtrade_ext.settings import ExtSettings, _allowed
 from freqtrade_ext.spreads import SpreadBook, SpreadSpec, state_diagram
 
@@ -62,13 +62,19 @@ def scan_settings_table() -> str:
     """Every key of ``ext.scan``."""
     rows = [
         (f"`{path}`", allowed, f"`{_json(default)}`", text)
-        for path, allowed, default, text in _settings(ScanSettings, "")
+        for path, allowed, default, text in _settings(ScanSection, "")
     ]
     return _table(("key", "allowed", "default", "meaning"), rows)
 
 
 def _settings(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, Any, str]]:
-    texts = {name: text for entry in _entries(model) for name, text in _one_by_one(entry)}
+    described = [each for each in reversed(model.__mro__) if issubclass(each, BaseModel)]
+    texts = {
+        name: text
+        for each in described
+        for entry in _entries(each)
+        for name, text in _one_by_one(entry)
+    }
     for name, field in model.model_fields.items():
         nested = field.annotation
         if isinstance(nested, type) and issubclass(nested, BaseModel):

@@ -92,6 +92,12 @@ class SpreadSettings(_Section):
     ----------
     book : str
         Spread book file, relative to ``user_data``.
+    select : {"book", "universe"}
+        What a backtest may enter: the spreads of the book, or at each refit those that a scan of
+        all markets of the whitelist chooses on the data before it. A trading bot trades the book;
+        with ``universe`` it must have the book renewed (``scan.while_trading``).
+    select_window : int
+        Candles of each of those scans, discovery and confirmation together.
     fit_window : int
         Candles of each walk-forward fit.
     refit_every_hours : float
@@ -126,6 +132,8 @@ class SpreadSettings(_Section):
     """
 
     book: Annotated[str, Field(min_length=1)] = "pairs_config.json"
+    select: Literal["book", "universe"] = "book"
+    select_window: Annotated[int, Field(ge=500, le=4000)] = 2160
     fit_window: Annotated[int, Field(ge=100, le=2000)] = 1440
     refit_every_hours: Annotated[float, Field(gt=0, le=24 * 30)] = 24.0
     z_mode: Literal["rolling", "formation"] = "rolling"

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from freqtrade_ext.scanner import MarketHistory
 from freqtrade_ext.spreads import LegCandles
 
-__all__ = ["epoch_ms", "leg_candles"]
+__all__ = ["epoch_ms", "leg_candles", "market_history"]
 
 
 def epoch_ms(dates: pd.Series) -> np.ndarray:
@@ -24,3 +25,10 @@ def leg_candles(frame: pd.DataFrame) -> LegCandles:
         close=frame["close"].to_numpy(dtype=np.float64),
         traded=frame["volume"].to_numpy(dtype=np.float64) > 0,
     )
+
+
+def market_history(market: str, frame: pd.DataFrame) -> MarketHistory:
+    """Convert a Freqtrade candle frame for a scan; turnover is close times volume."""
+    close = frame["close"].to_numpy(dtype=np.float64)
+    volume = frame["volume"].to_numpy(dtype=np.float64)
+    return MarketHistory(market, epoch_ms(frame["date"]), close, close * volume)

@@ -7,7 +7,7 @@ import numpy as np
 from pandas import DataFrame
 
 from freqtrade_ext.adapters._candles import epoch_ms
-from freqtrade_ext.adapters._spread_view import SpreadView
+from freqtrade_ext.adapters._spread_view import Shown, SpreadView
 from freqtrade_ext.adapters._tags import EntryTag
 from freqtrade_ext.spreads import Bands, EntryBoard
 
@@ -31,38 +31,48 @@ PLOT_CONFIG: dict[str, Any] = {
     },
 }
 
+_COLUMNS = (
+    "spread_value",
+    "z_score",
+    "hedge_ratio",
+    "spread_pvalue",
+    *(f"z_{band}_{side}" for band in ("entry", "exit", "stop") for side in ("upper", "lower")),
+)
+
 
 def add_spread_columns(
     frame: DataFrame, view: SpreadView, market: str, bands: Mapping[str, Bands]
 ) -> DataFrame:
     """
-    Add the columns of the market's first spread in the book (NaN where it has none).
+    Add the columns of the spread that the view shows for the market (NaN where there is none).
 
     Adds ``spread_value`` (log or price units), ``z_score``, ``hedge_ratio``, ``spread_pvalue`` of
     the fit in force, and the bands that apply to ``z_score``.
     """
-    spec = next((spec for spec in view.spreads_of(market) if spec.spread_id in view.tracks), None)
-    columns: dict[str, Any] = dict.fromkeys(
-        ("spread_value", "z_score", "hedge_ratio", "spread_pvalue"), np.nan
-    )
-    band = bands[spec.spread_id] if spec else Bands(np.nan, np.nan, np.nan, np.nan)
-    if spec is not None:
-        track = view.tracks[spec.spread_id]
-        rows, found = _rows(track.time_ms, epoch_ms(frame["date"]))
-        fits = track.fit[rows]
-        has_fit = found & (fits >= 0)
-        ratios = np.array([fit.hedge_ratio for fit in track.fits] or [np.nan])
-        pvalues = np.array([fit.pvalue for fit in track.fits] or [np.nan])
-        columns = {
-            "spread_value": np.where(found, track.value[rows], np.nan),
-            "z_score": np.where(found, track.z_score[rows], np.nan),
-            "hedge_ratio": np.where(has_fit, ratios[fits], np.nan),
-            "spread_pvalue": np.where(has_fit, pvalues[fits], np.nan),
-        }
-    for name, level in (("entry", band.entry_z), ("exit", band.exit_z), ("stop", band.stop_z)):
-        columns[f"z_{name}_upper"] = level
-        columns[f"z_{name}_lower"] = -level
+    columns = {name: np.full(len(frame), np.nan) for name in _COLUMNS}
+    times = epoch_ms(frame["date"])
+    for shown in view.shown_of(market):
+        _write(columns, shown, bands[shown.spec.spread_id], times)
     return frame.assign(**columns)
+
+
+def _write(columns: dict[str, np.ndarray], shown: Shown, band: Bands, times: np.ndarray) -> None:
+    """Write a spread's values at the candles at which it is shown."""
+    track = shown.track
+    rows, found = _rows(track.time_ms, times)
+    at = np.ones(len(times), dtype=bool)
+    if shown.candles is not None:
+        at = found & shown.candles[rows] if len(shown.candles) else ~at
+    for name, level in (("entry", band.entry_z), ("exit", band.exit_z), ("stop", band.stop_z)):
+        columns[f"z_{name}_upper"][at] = level
+        columns[f"z_{name}_lower"][at] = -level
+    at &= found
+    columns["spread_value"][at] = track.value[rows[at]]
+    columns["z_score"][at] = track.z_score[rows[at]]
+    at[at] = track.fit[rows[at]] >= 0
+    fits = track.fit[rows[at]]
+    columns["hedge_ratio"][at] = np.array([fit.hedge_ratio for fit in track.fits])[fits]
+    columns["spread_pvalue"][at] = np.array([fit.pvalue for fit in track.fits])[fits]
 
 
 def add_entry_columns(frame: DataFrame, board: EntryBoard, market: str) -> DataFrame:

@@ -218,10 +218,7 @@ class SpreadOrders:
 
     def is_at_rest(self) -> bool:
         """Whether every spread is whole and waits for nothing."""
-        return all(
-            record.position.state is SpreadState.OPEN and not record.position.has_working_orders
-            for record in list(self._desk().records.values())  # asked in other threads as well
-        )
+        return self._desk().is_at_rest
 
     def said_of(self, market: str, *, reduce_only: bool) -> str:
         """Return the close reason of an order that a person forces; forced entries have no tag."""

@@ -7,9 +7,11 @@ taken from the data provider, and every leg reads the same result.
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy.stats import false_discovery_control
 
@@ -28,7 +30,7 @@ from freqtrade_ext.spreads import (
     tradable_fits,
 )
 
-__all__ = ["SpreadView"]
+__all__ = ["Shown", "SpreadView"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +38,21 @@ logger = logging.getLogger(__name__)
 TrackKey = tuple[int, int, int, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A spread that a market's columns show, and at which candles of its track; None: at all."""
+
+    spec: SpreadSpec
+    track: SpreadTrack
+    candles: npt.NDArray[np.bool_] | None = None
+
+
 class SpreadView:
-    """Tracks and entry board of every spread of the book."""
+    """
+    Tracks and entry board of every spread of the book.
+
+    Spreads in `barred` are followed and left as usual, but not entered.
+    """
 
     def __init__(
         self, specs: dict[str, SpreadSpec], settings: SpreadSettings, candle_ms: int
@@ -46,6 +61,7 @@ class SpreadView:
         self.settings = settings
         self.candle_ms = candle_ms
         self.tracks: dict[str, SpreadTrack] = {}
+        self.barred: frozenset[str] = frozenset()
         self._keys: dict[str, TrackKey] = {}
         self._candles: dict[str, tuple[tuple[int, int], LegCandles]] = {}
         self._boards: dict[tuple[Any, ...], EntryBoard] = {}
@@ -55,6 +71,11 @@ class SpreadView:
     def markets(self) -> list[str]:
         """Every leg of every spread, sorted."""
         return sorted({leg for spec in self.specs.values() for leg in (spec.leg_a, spec.leg_b)})
+
+    @property
+    def band_specs(self) -> Mapping[str, SpreadSpec]:
+        """Rows whose bands are checked before the first candle."""
+        return self.specs
 
     @property
     def startup_candles(self) -> int:
@@ -98,6 +119,30 @@ class SpreadView:
         """Spreads that have `market` as a leg, in the order of the book."""
         return [spec for spec in self.specs.values() if market in (spec.leg_a, spec.leg_b)]
 
+    def shown_of(self, market: str) -> list[Shown]:
+        """What the columns of a market show: its first spread that has a track."""
+        first = next(
+            (each for each in self.spreads_of(market) if each.spread_id in self.tracks), None
+        )
+        return [] if first is None else [Shown(first, self.tracks[first.spread_id])]
+
+    def take_over(self, specs: dict[str, SpreadSpec], barred: frozenset[str]) -> None:
+        """
+        Use another book from now on; one step, so that no reader sees half of it.
+
+        What is known of a spread is kept where its track would be the same.
+        """
+        same = {
+            spread_id
+            for spread_id, spec in specs.items()
+            if spread_id in self.specs
+            and _track_fields(spec) == _track_fields(self.specs[spread_id])
+        }
+        self.tracks = {name: track for name, track in self.tracks.items() if name in same}
+        self._keys = {name: key for name, key in self._keys.items() if name in same}
+        self._boards = {}
+        self.specs, self.barred = specs, barred
+
     def refresh(self, provider: Any, timeframe: str, *, live: bool) -> None:
         """Bring every track up to date with the data provider's raw candles."""
         for spec in self.specs.values():
@@ -131,19 +176,21 @@ class SpreadView:
                         entry_directions(
                             self.tracks[spec.spread_id],
                             bands[spec.spread_id],
-                            tradable_fits(
-                                self.tracks[spec.spread_id],
-                                self.settings,
-                                qvalues.get(spec.spread_id),
-                            ),
+                            self._tradable(spec.spread_id, qvalues.get(spec.spread_id)),
                         ),
                         bands[spec.spread_id].exit_z,
                     )
                     for spec in self.specs.values()
-                    if spec.spread_id in self.tracks
+                    if spec.spread_id in self.tracks and spec.spread_id not in self.barred
                 )
             }
         return self._boards[key]
+
+    def _tradable(
+        self, spread_id: str, qvalues: npt.NDArray[np.float64] | None
+    ) -> npt.NDArray[np.bool_]:
+        """Which fits of a spread allow entries."""
+        return tradable_fits(self.tracks[spread_id], self.settings, qvalues)
 
     def _load(
         self, provider: Any, timeframe: str, market: str, *, live: bool
@@ -180,6 +227,11 @@ class SpreadView:
             for (spread_id, index, _), qvalue in zip(family, adjusted, strict=True):
                 result[spread_id][index] = qvalue
         return result
+
+
+def _track_fields(spec: SpreadSpec) -> tuple[Any, ...]:
+    """What a track depends on."""
+    return spec.leg_a, spec.leg_b, spec.hedge_space, spec.mean_reversion_window
 
 
 def _last_ms(frame: pd.DataFrame) -> int:

@@ -30,8 +30,26 @@ from freqtrade_ext.scanner._histories import (
     TwinKind,
 )
 from freqtrade_ext.scanner._report import ScanReport, Universe
+from freqtrade_ext.scanner._rescan import (
+    ScanAnswer,
+    ScanOutcome,
+    cooling_spreads,
+    due_moment,
+    merge_histories,
+    parse_cooling,
+    render_cooling,
+    why_unusable,
+)
 from freqtrade_ext.scanner._review import BookReview, Cooling, review_book
 from freqtrade_ext.scanner._scan import scan, scan_universe
+from freqtrade_ext.scanner._section import ScanSection
+from freqtrade_ext.scanner._selection import (
+    Selection,
+    SelectionCache,
+    SelectionPlan,
+    select_through_time,
+    walk_profile,
+)
 from freqtrade_ext.scanner._settings import (
     BootstrapSettings,
     FamilySettings,
@@ -57,8 +75,14 @@ __all__ = [
     "Progress",
     "RefusalReason",
     "Retest",
+    "ScanAnswer",
+    "ScanOutcome",
     "ScanReport",
+    "ScanSection",
     "ScanSettings",
+    "Selection",
+    "SelectionCache",
+    "SelectionPlan",
     "Span",
     "SpreadCard",
     "SpreadFit",
@@ -71,10 +95,18 @@ __all__ = [
     "Universe",
     "UniverseSettings",
     "build_universe",
+    "cooling_spreads",
+    "due_moment",
+    "merge_histories",
+    "parse_cooling",
+    "render_cooling",
     "review_book",
     "scan",
     "scan_universe",
+    "select_through_time",
     "timeframe_ms",
     "to_book",
     "to_spec",
+    "walk_profile",
+    "why_unusable",
 ]

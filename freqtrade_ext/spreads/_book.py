@@ -123,6 +123,11 @@ def save_book(book: SpreadBook, path: Path) -> None:
     _write_atomically(path, text.encode(), like=path)
 
 
+def save_text(text: str, path: Path) -> None:
+    """Write a text file that is complete at every instant; see `save_book`."""
+    _write_atomically(path, text.encode(), like=path)
+
+
 def _write_atomically(path: Path, content: bytes, *, like: Path) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     temporary = Path(name)

@@ -116,6 +116,14 @@ class SpreadDesk:
         """Every spread that is not flat, by id."""
         return self._records
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether every spread is whole and waits for nothing."""
+        return all(
+            record.position.state is SpreadState.OPEN and not record.position.has_working_orders
+            for record in list(self._records.values())  # asked in other threads as well
+        )
+
     def last_exit(self, spread_id: str) -> tuple[int, CloseReason] | None:
         """When (ms) and why the spread was last left."""
         return self._last_exit.get(spread_id)

@@ -15,11 +15,12 @@ from freqtrade.optimize.backtest_caching import get_strategy_run_id
 from freqtrade.strategy import IStrategy
 
 from freqtrade_ext.adapters._spread_orders import SpreadOrders
+from freqtrade_ext.adapters._universe_view import UniverseView
 from freqtrade_ext.adapters.strategies import SpreadStrategy, _guarded_strategy
 from freqtrade_ext.errors import StoreError, VenueError
 from freqtrade_ext.risk import CloseReason
 
-from .desk_doubles import Shim, config_of, strategy_of, write_book
+from .desk_doubles import SECTION, Shim, config_of, strategy_of, write_book
 from .doubles import BTC, ETH, START, Provider, candles, spec_of
 
 NOW = START + timedelta(hours=300)
@@ -139,7 +140,7 @@ def test_a_leverage_that_fails_is_none_at_all(strategy):
 
 def test_every_callback_has_its_answer():
     """A callback that is added later must say what it answers when it fails."""
-    data = {"bot_start", "informative_pairs"}
+    data = {"bot_start", "ft_bot_cleanup", "informative_pairs"}
     data |= {"populate_indicators", "populate_entry_trend", "populate_exit_trend"}
     assert overridden() == set(ANSWERS) | {"leverage"} | data
     for name in set(ANSWERS) | {"leverage"}:
@@ -345,6 +346,90 @@ def test_startup_candles_cover_every_spread(tmp_path):
     long = spec_of("SOL-ADA", "SOL/USDT:USDT", "ADA/USDT:USDT", mean_reversion_window=90)
     write_book(tmp_path, spec_of(), long)
     assert Shim(config_of(tmp_path)).startup_candle_count == 100 + 24 + 90
+
+
+def with_section(folder, runmode=RunMode.BACKTEST, **sections):
+    config = config_of(folder) | {"runmode": runmode}
+    config["ext"] = config["ext"] | sections
+    return config
+
+
+def test_a_renewed_book_needs_history_for_those_who_join(tmp_path):
+    write_book(tmp_path, spec_of(mean_reversion_window=20))
+    assert Shim(with_section(tmp_path)).startup_candle_count == 100 + 24 + 20
+    renewed = with_section(tmp_path, scan={"while_trading": True})
+    assert Shim(renewed).startup_candle_count == 100 + 24 + 50
+
+
+def universe_section(folder, runmode=RunMode.BACKTEST, **scan):
+    return with_section(
+        folder, runmode, spreads=SECTION | {"select": "universe", "select_window": 600}, scan=scan
+    )
+
+
+def test_a_backtest_of_a_universe_needs_no_book(tmp_path):
+    strategy = Shim(universe_section(tmp_path))
+    assert isinstance(strategy._view, UniverseView)
+    assert strategy.startup_candle_count == 600 + 12 + 24 + 50
+
+
+@pytest.mark.parametrize("runmode", [RunMode.LIVE, RunMode.DRY_RUN])
+def test_a_trading_bot_trades_a_universe_only_as_a_renewed_book(tmp_path, runmode):
+    write_book(tmp_path)
+    with pytest.raises(OperationalException, match="'universe' is for backtests"):
+        Shim(universe_section(tmp_path, runmode))
+    renewed = Shim(universe_section(tmp_path, runmode, while_trading=True))
+    assert list(renewed._view.specs) == ["ETH-BTC"]
+
+
+def test_a_mistake_in_the_search_stops_the_start(tmp_path):
+    write_book(tmp_path)
+    with pytest.raises(OperationalException, match=r"ext\.scan\.max_spread: unknown key"):
+        Shim(with_section(tmp_path, scan={"max_spread": 3}))
+
+
+def test_bands_of_a_search_are_checked_before_the_first_candle(tmp_path, monkeypatch):
+    strategy = strategy_of(tmp_path, select="universe", select_window=600)
+    monkeypatch.setattr(strategy.dp, "get_markets", lambda: [ETH, BTC], raising=False)
+    strategy.config["exchange"] = {"pair_whitelist": [ETH, BTC]}
+    monkeypatch.setattr(strategy.entry_scale, "value", 3.0)
+    with pytest.raises(OperationalException, match="any-spread: with the strategy's parameters"):
+        strategy.bot_start()
+
+
+@pytest.mark.parametrize(("mode", "renewed"), [(RunMode.DRY_RUN, True), (RunMode.BACKTEST, False)])
+def test_only_a_trading_bot_renews_its_book(tmp_path, database, monkeypatch, mode, renewed):
+    write_book(tmp_path)
+    strategy = strategy_of(tmp_path, mode=mode)
+    strategy._scan = strategy._scan.model_copy(update={"while_trading": True})
+    monkeypatch.setattr(strategy.dp, "get_markets", lambda: [ETH, BTC], raising=False)
+    strategy.bot_start()
+    assert (strategy._renewal is not None) is renewed
+    strategy.ft_bot_cleanup()
+    assert strategy._renewal is None
+
+
+def test_a_loop_renews_the_book_after_the_books_are_read(strategy):
+    steps = []
+    strategy._broker = Recorder()
+    strategy._broker.loop = lambda now_ms: steps.append("spreads")
+    strategy._renewal = SimpleNamespace(loop=lambda now_ms: steps.append("book"))
+    strategy.bot_loop_start(NOW)
+    assert steps == ["spreads", "book"]
+
+
+def test_the_end_of_the_bot_ends_a_scan(strategy):
+    ended = []
+    strategy._renewal = SimpleNamespace(end=lambda: ended.append(1))
+    strategy.ft_bot_cleanup()
+    strategy.ft_bot_cleanup()
+    assert ended == [1]
+
+
+def test_a_spread_that_left_the_book_is_guarded_to_the_end_of_the_run(strategy):
+    strategy.bot_start()
+    strategy._view.take_over({}, frozenset())
+    assert strategy.guarded_markets() == {ETH, BTC}
 
 
 def test_candles_and_funding_of_every_leg_are_asked_for(strategy):

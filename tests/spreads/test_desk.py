@@ -899,3 +899,16 @@ def test_whatever_has_happened_a_fair_venue_brings_the_spread_to_rest(
         assert (venue.held(A), venue.held(B)) == (10, -20)
     else:
         assert (venue.held(A), venue.held(B)) == (0, 0)
+
+
+def test_the_desk_is_at_rest_when_every_spread_is_whole(desk: SpreadDesk) -> None:
+    assert desk.is_at_rest  # nothing at all
+    ask_to_open(desk)
+    assert not desk.is_at_rest
+    fill_entries(desk)
+    assert desk.is_at_rest
+    desk.request_exit(ID, CloseReason.MANUAL, NOW + 2000)
+    assert not desk.is_at_rest
+    for leg in LegName:
+        fill_exit(desk, leg, NOW + 3000)
+    assert desk.is_at_rest

@@ -9,12 +9,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from freqtrade.enums import TRADE_MODES
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_msecs
 from freqtrade.strategy import DecimalParameter
 from pandas import DataFrame
 
 from freqtrade_ext import __version__
+from freqtrade_ext.adapters._book_renewal import BookRenewal, Host
 from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._candles import epoch_ms
 from freqtrade_ext.adapters._funding_check import funding_gaps
@@ -27,10 +29,12 @@ from freqtrade_ext.adapters._spread_frames import (
 )
 from freqtrade_ext.adapters._spread_view import SpreadView
 from freqtrade_ext.adapters._tags import EntryTag
+from freqtrade_ext.adapters._universe_view import UniverseView, searched_markets
 from freqtrade_ext.adapters.strategies._guarded_strategy import GuardedStrategy
 from freqtrade_ext.errors import ConfigError
-from freqtrade_ext.settings import load_settings
-from freqtrade_ext.spreads import Bands, MemoryStore, load_book
+from freqtrade_ext.scanner import ScanSection, ScanSettings, SelectionPlan, walk_profile
+from freqtrade_ext.settings import SpreadSettings, load_part, load_settings
+from freqtrade_ext.spreads import Bands, MemoryStore, SpreadSpec, load_book
 
 if TYPE_CHECKING:
     from freqtrade_ext.adapters._spread_orders import SpreadOrders
@@ -74,19 +78,24 @@ class SpreadStrategy(GuardedStrategy):
         try:
             settings = load_settings(config.get("ext"), source="configuration")
             self._ext, self._execution_settings = settings.spreads, settings.execution
-            self._view = _load_view(
-                Path(config["user_data_dir"]) / self._ext.book, self._ext, timeframe
-            )
+            self._scan = load_part(config.get("ext"), "scan", ScanSection, source="configuration")
+            self._book = Path(config["user_data_dir"]) / self._ext.book
+            searches = _searches(config, self._ext, self._scan)
+            view = _search_view(self._ext, self._scan.search, timeframe) if searches else None
+            self._view = view or _load_view(self._book, self._ext, timeframe)
         except ConfigError as error:
             # Not ConfigurationError: Freqtrade answers that one with exit code 0.
             raise OperationalException(str(error)) from error
         # Freqtrade reuses a backtest when configuration and strategy file are the same; ours also
         # depends on the book and on this package.
-        book_bytes = (Path(config["user_data_dir"]) / self._ext.book).read_bytes()
+        book_bytes = b"" if searches else self._book.read_bytes()
         self.config["ext_fingerprint"] = sha256(__version__.encode() + book_bytes).hexdigest()
         self.startup_candle_count = self._view.startup_candles
+        if self._scan.while_trading:
+            self.startup_candle_count = max(self.startup_candle_count, self._newcomer_candles())
         self._markets = LegMarkets()
         self._broker: SpreadBroker | None = None
+        self._renewal: BookRenewal | None = None
         self._now_ms = 0
         self._books_are_read = False
 
@@ -109,8 +118,11 @@ class SpreadStrategy(GuardedStrategy):
 
     def bot_start(self, **kwargs: Any) -> None:
         """Read limits and fees once, and continue the spreads of an earlier run."""
+        if isinstance(self._view, UniverseView):
+            listed = list(self.dp._exchange.get_markets())
+            self._view.search(searched_markets(self.config, listed))
         try:
-            _check_bands(self._view, self._bands())
+            _check_bands(self._view.band_specs, self._bands())
             leverage = self._ext.sizing.leverage
             self._markets.read(self.dp, self._view.markets, self.config, leverage)
         except ConfigError as error:
@@ -118,13 +130,14 @@ class SpreadStrategy(GuardedStrategy):
         self._view.keep_listed(set(self._markets.known))
         self._broker = self._new_broker()
         self._start_guard()
+        self._start_renewal()
         if self.dp.runmode.value == "backtest" and self.config["trading_mode"] == "futures":
             for gap in funding_gaps(self.dp, self._view.markets):
                 logger.warning("[STRATEGY] %s", gap)
 
     def guarded_markets(self) -> frozenset[str]:
-        """Return the legs of every spread in the book."""
-        return frozenset(self._view.markets)
+        """Return the legs of every spread in the book, or in it earlier in this run."""
+        return frozenset(self._view.markets) | frozenset(self._markets.known)
 
     def _start_guard(self) -> None:
         if not self.broker.live:
@@ -154,6 +167,46 @@ class SpreadStrategy(GuardedStrategy):
         for intents in owner.left_over():
             self._execution.guard.send(intents)
 
+    def _start_renewal(self) -> None:
+        """Let the book follow scans in the background; only a trading bot has a later book."""
+        if not (self.broker.live and self._scan.while_trading):
+            return
+        self._renewal = BookRenewal(self._book, self._scan, self._host())
+        self._renewal.restore(int(time.time() * 1000))
+
+    def _host(self) -> Host:
+        listed = list(self.dp._exchange.get_markets())
+        leverage = self._ext.sizing.leverage
+        return Host(
+            provider=self.dp,
+            config=self.config,
+            timeframe=self.timeframe,
+            view=self._view,
+            markets=self._markets,
+            open_spreads=lambda: frozenset(self.broker.desk.records),
+            is_at_rest=self._is_at_rest,
+            learn=lambda markets: self._markets.read(self.dp, markets, self.config, leverage),
+            check=lambda specs: _check_bands(specs, self._bands(specs)),
+            searched=lambda: searched_markets(self.config, listed),
+        )
+
+    def _is_at_rest(self) -> bool:
+        if self._execution is not None:
+            return self._execution.is_at_rest()
+        return self.broker.desk.is_at_rest
+
+    def ft_bot_cleanup(self) -> None:
+        """End a scan in the background, when the bot ends or reloads."""
+        renewal, self._renewal = self._renewal, None
+        if renewal is not None:
+            renewal.end()
+        super().ft_bot_cleanup()
+
+    def _newcomer_candles(self) -> int:
+        """Candles that a spread needs which joins the book later."""
+        hours = math.ceil(self._ext.refit_every_hours * 3_600_000 / self._view.candle_ms)
+        return self._ext.fit_window + hours + self._scan.search.z_window
+
     @answer_on_error(None)
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
         """Report the time and the books, before anything is decided."""
@@ -167,6 +220,8 @@ class SpreadStrategy(GuardedStrategy):
         with self.fresh_books():
             self.loop_execution()
             self.broker.loop(now_ms)
+            if self._renewal is not None:
+                self._renewal.loop(now_ms)
         self.position_adjustment_enable = self.broker.wants_adjustment()
         self._books_are_read = True
 
@@ -197,7 +252,8 @@ class SpreadStrategy(GuardedStrategy):
         """Write nothing: on a candle with an exit signal Freqtrade skips `custom_exit`."""
         return dataframe
 
-    def _bands(self) -> dict[str, Bands]:
+    def _bands(self, specs: Mapping[str, SpreadSpec] | None = None) -> dict[str, Bands]:
+        """Bands of spreads with the strategy's scales; by default of those in the view."""
         return {
             spread_id: Bands(
                 entry_z=spec.z_score_threshold * self.entry_scale.value,
@@ -206,7 +262,7 @@ class SpreadStrategy(GuardedStrategy):
                 max_holding=float(spec.max_holding or 0) * self.holding_scale.value,
                 half_lives=3.0 * self.holding_scale.value,
             )
-            for spread_id, spec in self._view.specs.items()
+            for spread_id, spec in (specs or self._view.band_specs).items()
         }
 
     @answer_on_error(1.0)
@@ -344,21 +400,50 @@ def _load_view(path: Path, settings: Any, timeframe: str) -> SpreadView:
             f"{path}: timeframe: the spreads were fitted on {book.timeframe!r} candles, the bot "
             f"runs on {timeframe!r}; fit them again or change one of the two"
         )
-    candle_ms = timeframe_to_msecs(timeframe)
+    specs = {spec.spread_id: spec for spec in book.spreads}
+    return SpreadView(specs, settings, _candle_ms(settings, timeframe))
+
+
+def _search_view(spreads: SpreadSettings, search: ScanSettings, timeframe: str) -> UniverseView:
+    candle_ms = _candle_ms(spreads, timeframe)
+    plan = SelectionPlan(
+        timeframe=timeframe,
+        refit_every_ms=round(spreads.refit_every_hours * 3_600_000),
+        settings=walk_profile(search, timeframe=timeframe, window=spreads.select_window),
+    )
+    return UniverseView(plan, spreads, candle_ms)
+
+
+def _candle_ms(settings: SpreadSettings, timeframe: str) -> int:
+    """Length of a candle; the refit interval must be a whole number of them."""
+    candle_ms = int(timeframe_to_msecs(timeframe))
     refit_ms = settings.refit_every_hours * 3_600_000
     if refit_ms < candle_ms or refit_ms % candle_ms:
         raise ConfigError(
             f"ext.spreads.refit_every_hours: {settings.refit_every_hours} must be a whole number "
             f"of {timeframe} candles"
         )
-    specs = {spec.spread_id: spec for spec in book.spreads}
-    return SpreadView(specs, settings, candle_ms)
+    return candle_ms
 
 
-def _check_bands(view: SpreadView, bands: Mapping[str, Bands]) -> None:
+def _searches(config: dict[str, Any], spreads: SpreadSettings, scan: ScanSection) -> bool:
+    """Whether this run chooses its spreads from the universe; a trading bot trades the book."""
+    if spreads.select == "book":
+        return False
+    if config.get("runmode") not in TRADE_MODES:
+        return True
+    if not scan.while_trading:
+        raise ConfigError(
+            "ext.spreads.select: 'universe' is for backtests; a trading bot trades the book: have "
+            "it renewed with ext.scan.while_trading: true, or set select to 'book'"
+        )
+    return False
+
+
+def _check_bands(specs: Mapping[str, SpreadSpec], bands: Mapping[str, Bands]) -> None:
     """Refuse bands that hyperopt's factors have pushed past each other or out of reach."""
     for spread_id, band in bands.items():
-        reach = math.sqrt(view.specs[spread_id].mean_reversion_window - 1)
+        reach = math.sqrt(specs[spread_id].mean_reversion_window - 1)
         if not band.exit_z < band.entry_z < band.stop_z < reach:
             raise ConfigError(
                 f"{spread_id}: with the strategy's parameters the bands are exit {band.exit_z:g}, "

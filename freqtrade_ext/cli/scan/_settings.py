@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from freqtrade_ext.cli.scan._request import ScanRequest
 from freqtrade_ext.errors import ConfigError
-from freqtrade_ext.scanner import ScanSettings
+from freqtrade_ext.scanner import ScanSection, ScanSettings
 from freqtrade_ext.settings import load_part
 from freqtrade_ext.spreads import SpreadSpec
 
@@ -32,7 +32,7 @@ def scan_settings(section: object, request: ScanRequest, source: str) -> ScanSet
     ConfigError
         One line a problem; also if no row of a spread book could have these bands.
     """
-    base = load_part(section, "scan", ScanSettings, source=source)
+    base = load_part(section, "scan", ScanSection, source=source).search
     document: dict[str, Any] = base.model_dump()
     for _, key, value in request.overrides:
         *path, name = key.split(".")
