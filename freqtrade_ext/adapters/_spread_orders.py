@@ -131,7 +131,8 @@ class SpreadOrders:
             trade_id=record.trade_ids.get(leg),
             leverage=self._leverage,
             tag=_said(record, leg, order),
-            held_before=self.held(market),
+            # An entry of this very call is not in the books yet; the desk has heard of it.
+            held_before=self.held(market) or record.position.leg(leg).held,
         )
 
     @answer_on_error(())

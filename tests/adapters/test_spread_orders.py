@@ -261,6 +261,7 @@ def test_a_refused_leg_closes_the_other_at_once(stage, failed, place):
         arrived.market, arrived.quantity, True,
     )  # fmt: skip
     assert close.side is not arrived.side
+    assert close.held_before == arrived.signed_quantity  # though the books show nothing yet
     assert close.client_order_id not in {one.client_order_id for one in intents}
     assert close.client_order_id in stage.desk.records["ETH-BTC"].sent
 
