@@ -24,7 +24,7 @@ from freqtrade_ext.cli._demo_stage import Stage, StageOptions
 from freqtrade_ext.cli.crashlab._judge import differences, lost_orders
 from freqtrade_ext.cli.crashlab._session import exchange_view
 from freqtrade_ext.errors import VenueError
-from freqtrade_ext.sandbox import Effect, Fault, audit
+from freqtrade_ext.sandbox import Effect, Fault, FaultPlan, audit
 from freqtrade_ext.sandbox.faults import FaultEffect
 from freqtrade_ext.sandbox.server import wall_clock
 from rehearsals.soak import prepare
@@ -104,18 +104,19 @@ def trade(stage: Stage, minutes: float, seed: int, *, kills: bool) -> Course:
 def close_all(stage: Stage, bot: BotProcess) -> None:
     """Let the exchange be fair, close everything, and wait until nothing is held."""
     server = stage.rehearsal.server
+    server.faults = FaultPlan()
     deadline = time.monotonic() + 300
-    bot.call("POST", "stopentry")
     while time.monotonic() < deadline:
         try:
+            bot.call("POST", "stopentry")
             if bot.call("GET", "status"):
                 bot.call("POST", "forceexit", {"tradeid": "all"})
-        except VenueError as error:
+            held = server.call(lambda: len(stage.rehearsal.exchange.account.held))
+            if not held and not bot.call("GET", "status"):
+                break
+        except (VenueError, OSError) as error:  # while the exchange is away, REST answers 500
             click.echo(f"not yet: {error}")
         time.sleep(10)
-        held = server.call(lambda: len(stage.rehearsal.exchange.account.held))
-        if not held and not bot.call("GET", "status"):
-            break
     time.sleep(40)  # the watcher and the guard's questions come to rest
 
 
