@@ -111,15 +111,17 @@ def load_book(path: Path) -> SpreadBook:
 
 def save_book(book: SpreadBook, path: Path) -> None:
     """
-    Write a spread book; the previous one is kept beside it as ``*.bak``.
+    Write a spread book; the previous one is kept beside it as ``*.bak``, an empty one is not.
 
     The file is complete at every instant: the new text goes to a temporary file in the same
     folder, reaches the disk, and then takes the name. If anything fails, the old file stays.
     """
     path = path.resolve()  # a link stays a link: the file that it points to is replaced
     text = book.model_dump_json(indent=2) + "\n"
-    if path.exists():
-        _write_atomically(path.with_name(path.name + ".bak"), path.read_bytes(), like=path)
+    previous = path.read_bytes() if path.exists() else b""
+    kept = path.with_name(path.name + ".bak")
+    if previous and (b'"spread_id"' in previous or not kept.exists()):
+        _write_atomically(kept, previous, like=path)
     _write_atomically(path, text.encode(), like=path)
 
 

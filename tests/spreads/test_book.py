@@ -277,6 +277,13 @@ def test_full_disk_leaves_the_old_book_and_no_rubbish(path, monkeypatch, call):
     assert sorted(file.name for file in path.parent.iterdir()) == ["book.json"]
 
 
+def test_an_empty_book_does_not_take_the_place_of_the_one_that_was_kept(path):
+    save_book(book(spec()), path)
+    for _ in range(3):
+        save_book(book(), path)
+    assert load_book(path.with_name("book.json.bak")) == book(spec())
+
+
 def test_crash_before_the_last_rename_leaves_the_old_book(path, monkeypatch):
     save_book(book(spec()), path)
     rename = Path.replace

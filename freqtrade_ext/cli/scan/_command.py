@@ -11,6 +11,7 @@ from freqtrade_ext.cli.scan._request import ScanRequest
 
 __all__ = ["scan"]
 
+_INTERRUPTED: Final = 130
 # Options that override a setting of ext.scan: name of the parameter, option, key.
 _LIMITS: Final = (
     ("max_qvalue", "--max-qvalue", "family.max_qvalue"),
@@ -39,7 +40,7 @@ _LIMITS: Final = (
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Worker processes.",
+    help="Threads that test at once.",
 )
 @click.option(
     "--seed",
@@ -84,7 +85,11 @@ def scan(configs: tuple[str, ...], no_null_scan: bool, **options: Any) -> None:
               2    an option, a setting or the present book is wrong
               130  stopped by Ctrl-C; no file is half written
     """
-    from freqtrade_ext.cli.scan._run import run_scan
+    try:  # this alone takes a second
+        from freqtrade_ext.cli.scan._run import run_scan
+    except KeyboardInterrupt:
+        click.echo("\nstopped; nothing has been written", err=True)
+        sys.exit(_INTERRUPTED)
 
     given = {name: options.pop(name) for name, _, _ in _LIMITS}
     overrides = tuple(

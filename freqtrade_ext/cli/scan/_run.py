@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +26,7 @@ __all__ = ["run_scan"]
 _DONE: Final = 0
 _FAILED: Final = 1
 _INTERRUPTED: Final = 130
+_FRESH: Final = timedelta(days=1)
 
 
 @dataclass(slots=True)
@@ -78,6 +79,7 @@ def _scan(request: ScanRequest, written: _Written) -> int:
         print_retests(console, report, inputs.present)
     _say_where(console, written, files)
     _say_book(console, report, inputs, written)
+    _say_age(console, report, inputs)
     click.echo(f"{time.monotonic() - began:.1f} s")
     if lacking:
         click.echo(f"there is no report.html: {lacking}", err=True)
@@ -150,6 +152,31 @@ def _say_where(console: Console, written: _Written, files: dict[str, str]) -> No
         console.print(Text(f"report: {written.folder} ({names}); also {latest}"), soft_wrap=True)
 
 
+def _say_age(console: Console, report: ScanReport, inputs: ScanInputs) -> None:
+    """Old candles make a new book of an old market; somebody who names an end wants just that."""
+    if report.data_end is None:
+        return
+    age = datetime.fromtimestamp(inputs.end_ms / 1000, UTC) - report.data_end
+    if age > _FRESH:
+        text = (
+            f"the data end {age.total_seconds() / 86_400:.1f} days too early: bring the files up "
+            "to date with freqtrade download-data, or name the end with --timerange"
+        )
+        console.print(Text(text, style="yellow"), soft_wrap=True)
+
+
+def _say_dropped(console: Console, report: ScanReport, inputs: ScanInputs) -> None:
+    present = inputs.present.spreads if inputs.present is not None else ()
+    kept = {card.spread_id for card in report.cards}
+    dropped = [row.spread_id for row in present if row.spread_id not in kept]
+    if dropped:
+        text = (
+            f"not in the book any more: {', '.join(dropped)}; the bot closes those of them that "
+            "are open when it starts with this book"
+        )
+        console.print(Text(text, style="yellow"), soft_wrap=True)
+
+
 def _say_book(console: Console, report: ScanReport, inputs: ScanInputs, written: _Written) -> None:
     path, present = inputs.places.book, inputs.present
     if written.book is None:
@@ -158,6 +185,7 @@ def _say_book(console: Console, report: ScanReport, inputs: ScanInputs, written:
         console.print(Text(f"book: {path} {state}{hint}"), soft_wrap=True)
         return
     kept = f"; the previous one is {path.name}.bak" if present is not None else ""
+    _say_dropped(console, report, inputs)
     count = f"{len(report.cards)} spread{'' if len(report.cards) == 1 else 's'}"
     console.print(Text(f"book: {path}: {count}{kept}"), soft_wrap=True)
     legs = sorted({leg for card in report.cards for leg in (card.fit.leg_a, card.fit.leg_b)})

@@ -13,7 +13,7 @@ import json
 import pytest
 
 from freqtrade_ext.scanner import Stage
-from freqtrade_ext.spreads import load_book
+from freqtrade_ext.spreads import load_book, save_book
 
 from .conftest import CANDLES, SPREAD, new_desk, world
 
@@ -154,6 +154,24 @@ def test_a_second_scan_keeps_both_reports_and_the_previous_book(desk):
     assert "the previous one is pairs_config.json.bak" in result.output
     assert "chosen again" in result.output
     assert strict_json(desk.latest / "report.json")["retests"][0]["reason"] == ""
+
+
+def test_a_spread_that_leaves_the_book_is_named(desk):
+    desk.scan("--seed", "3")
+    book = load_book(desk.book)
+    old = book.spreads[0].model_copy(
+        update={"spread_id": "OLD-ONE", "leg_a": "OLD/USDT:USDT", "leg_b": "ONE/USDT:USDT"}
+    )
+    save_book(book.add(old), desk.book)
+    text = " ".join(desk.scan("--seed", "3").output.split())
+    assert "not in the book any more: OLD-ONE; the bot closes" in text
+
+
+def test_old_data_are_said_to_be_old(done, desk):
+    """The files of the tests end long before this year."""
+    assert "days too early: bring the files up to date" in " ".join(done[1].output.split())
+    text = " ".join(desk.scan("--timerange", "20240103-20240125").output.split())
+    assert "too early" not in text
 
 
 def test_the_same_seed_gives_the_same_report(done, desk):
