@@ -192,7 +192,9 @@ def _names_in(path: Path) -> list[str]:
 
 
 def _latest(histories: tuple[MarketHistory, ...]) -> int:
-    return max(int(each.time_ms.max()) for each in histories)
+    """The latest candle that two files reach: one wrong date must not stretch the window."""
+    ends = sorted(int(each.time_ms.max()) for each in histories)
+    return ends[-2] if len(ends) > 1 else ends[-1]
 
 
 def _window_from(

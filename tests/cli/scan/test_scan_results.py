@@ -10,6 +10,7 @@ that the bot cannot trade; the blacklist ignored.
 import csv
 import json
 
+import pandas as pd
 import pytest
 
 from freqtrade_ext.scanner import Stage
@@ -220,6 +221,19 @@ def test_a_time_range_is_the_window(desk):
     report = strict_json(desk.latest / "report.json")
     assert report["discovery"]["start"] == "2024-01-03T00:00:00+00:00"
     assert report["confirmation"]["end"] == "2024-01-25T00:00:00+00:00"
+
+
+def test_one_file_with_a_wrong_date_does_not_stretch_a_time_range(desk):
+    desk.settle(null_scan=False)
+    path = sorted((desk.data / "futures").glob("*.feather"))[-1]
+    frame = pd.read_feather(path)
+    frame.loc[frame.index[-1], "date"] += pd.Timedelta(days=30)
+    frame.to_feather(path, compression="lz4", compression_level=9)
+    result = desk.scan("--timerange", "20240103-")
+    assert result.exit_code == 0, result.output
+    report = strict_json(desk.latest / "report.json")
+    assert report["discovery"]["start"] == "2024-01-03T00:00:00+00:00"
+    assert report["confirmation"]["end"] == "2024-02-20T00:00:00+00:00"
 
 
 def test_a_time_range_without_a_start_keeps_the_window_of_the_settings(desk):
