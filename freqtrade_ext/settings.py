@@ -17,6 +17,7 @@ __all__ = [
     "ExecutionSettings",
     "ExtSettings",
     "PolicySettings",
+    "PromiseSettings",
     "SizingSettings",
     "SpreadSettings",
     "load_part",
@@ -63,7 +64,7 @@ class SizingSettings(_Section):
     leverage: Annotated[float, Field(ge=1, le=20)] = 2.0
 
 
-class EdgeSettings(_Section):
+class PromiseSettings(_Section):
     """When the expected move is worth its cost.
 
     Attributes
@@ -75,13 +76,22 @@ class EdgeSettings(_Section):
     promise_share : float
         Share of the promised move (to the exit band) that is expected to be realised before the
         bot has a history of its own.
-    promise_weight : float
-        How many closed spreads that prior counts for against the bot's own history.
     """
 
     cost_multiple: Annotated[float, Field(ge=0, le=20)] = 1.0
     half_spread_bps: Annotated[float, Field(ge=0, le=100)] = 1.0
     promise_share: Share = 0.5
+
+
+class EdgeSettings(PromiseSettings):
+    """When the expected move is worth its cost, as closed spreads teach it.
+
+    Attributes
+    ----------
+    promise_weight : float
+        How many closed spreads that prior counts for against the bot's own history.
+    """
+
     promise_weight: Annotated[float, Field(gt=0, le=1000)] = 20.0
 
 

@@ -128,8 +128,9 @@ class BackgroundScan:
     def _finished(self, code: int) -> ScanAnswer | None:
         if code != 0:
             logger.error(
-                "[STRATEGY] the scan failed (exit code %d); the book stays as it is; its last "
-                "lines:\n%s",
+                "[STRATEGY] the scan failed (exit code %d); the book stays as it is; if this is "
+                "about memory or a library that cannot be mapped, raise ext.scan.memory_mb; its "
+                "last lines:\n%s",
                 code,
                 _last_lines(self._log),
             )

@@ -26,8 +26,10 @@ from freqtrade_ext.scanner import (
     ScanAnswer,
     ScanOutcome,
     ScanSection,
+    cool_down,
     cooling_spreads,
     due_moment,
+    judge_spreads,
     parse_cooling,
     render_cooling,
     review_book,
@@ -111,6 +113,7 @@ class BookRenewal:
         self._begun_ms = 0
         self._outcome: ScanOutcome | None = None
         self._waits = False
+        self._known_cooling: tuple[Cooling, ...] | None = None  # None: the file has not been read
 
     @property
     def cooling_path(self) -> Path:
@@ -120,19 +123,20 @@ class BookRenewal:
     def restore(self, now_ms: int) -> None:
         """Go on where an earlier run was: spreads that failed take no entries."""
         view = self._host.view
-        view.barred = cooling_spreads(view.specs.values(), self._cooling(), _utc(now_ms))
-        for spread_id in sorted(view.barred):
-            logger.info("[STRATEGY] %s failed its last re-test: no entries", spread_id)
+        barred = cooling_spreads(view.specs.values(), self._cooling(), _utc(now_ms))
+        view.bar(barred)
+        for spread_id in sorted(barred):
+            logger.info("[STRATEGY] %s did not pass its last re-test: no entries", spread_id)
 
     @answer_on_error(None)
     def loop(self, now_ms: int) -> None:
         """Do what is due; takes milliseconds, except for a large universe's candles."""
         answer = self._scan.poll()
         if answer is not None:
-            self._hear(answer)
+            self._hear(answer, now_ms)
         if self._outcome is not None:
             self._take_over(self._outcome, now_ms)
-        elif not self._scan.is_running:
+        if not self._scan.is_running:
             self._start_if_due(now_ms)
 
     def end(self) -> None:
@@ -148,10 +152,11 @@ class BookRenewal:
             return
         self._begun_ms = due_ms  # whatever comes of it, not again before the next moment
         book = self._loaded()
-        if book is None or _ms(book.created_at) >= due_ms:
+        if book is None:
             return
-        markets = sorted({*self._host.searched(), *self._host.view.markets, *_legs(book)})
-        job = self._job(due_ms, markets, book)
+        standing = self._standing(book)
+        markets = sorted({*self._host.searched(), *(leg for legs in standing for leg in legs)})
+        job = self._job(due_ms, markets, standing)
         if self._scan.start(job, self._newest(markets)):
             logger.info(
                 "[STRATEGY] scan of %d market(s) up to %s begins in the background",
@@ -159,9 +164,17 @@ class BookRenewal:
                 f"{_utc(due_ms):%Y-%m-%d %H:%M}",
             )
 
-    def _job(self, due_ms: int, markets: Sequence[str], book: SpreadBook) -> ScanJob:
-        config = self._host.config
+    def _standing(self, book: SpreadBook) -> tuple[tuple[str, str], ...]:
+        """Spreads of the file, of the book in force, and of an outcome that waits."""
         rows = (*book.spreads, *self._host.view.specs.values())
+        cards = self._outcome.cards if self._outcome is not None else ()
+        coming = ((card.fit.leg_a, card.fit.leg_b) for card in cards)
+        return tuple(dict.fromkeys((*(row.markets for row in rows), *coming)))
+
+    def _job(
+        self, due_ms: int, markets: Sequence[str], standing: tuple[tuple[str, str], ...]
+    ) -> ScanJob:
+        config = self._host.config
         return ScanJob(
             due_ms=due_ms,
             timeframe=self._host.timeframe,
@@ -169,7 +182,7 @@ class BookRenewal:
             data_format=config.get("dataformat_ohlcv", "feather"),
             candle_type=str(CandleType.get_default(config.get("trading_mode", "futures")).value),
             markets=tuple(markets),
-            standing=tuple(dict.fromkeys(row.markets for row in rows)),
+            standing=standing,
             settings=self._settings.search,
             max_age_ms=round(self._settings.max_data_age_hours * 3_600_000),
             memory_mb=self._settings.memory_mb,
@@ -183,7 +196,8 @@ class BookRenewal:
         )
         return [market_history(market, frame) for market, frame in frames if len(frame)]
 
-    def _hear(self, answer: ScanAnswer) -> None:
+    def _hear(self, answer: ScanAnswer, now_ms: int) -> None:
+        """Keep the outcome instead of one that waits; what it says against entries holds now."""
         if answer.outcome is None:
             logger.error(
                 "[STRATEGY] the scan is refused: %s; the book stays as it is; bring the files up "
@@ -197,6 +211,34 @@ class BookRenewal:
             "[STRATEGY] scan: %s",
             ", ".join(f"{step.stage} {step.count}" for step in answer.outcome.funnel.steps),
         )
+        if answer.outcome.chosen_by_chance:
+            logger.warning(
+                "[STRATEGY] the null scan chose %d spread(s), where there is nothing to find: no "
+                "new spread joins the book",
+                answer.outcome.chosen_by_chance,
+            )
+        self._bar(answer.outcome, now_ms)
+
+    def _bar(self, outcome: ScanOutcome, now_ms: int) -> None:
+        """Take no entries of what did not pass: the new book may wait, or never be taken over."""
+        view = self._host.view
+        rows = {row.spread_id: row for row in view.specs.values() if outcome.knows(row)}
+        verdicts = judge_spreads(rows.values(), outcome.report())
+        untested = [rows[name] for name, verdict in verdicts.items() if not verdict.tested]
+        failed = [rows[name] for name, verdict in verdicts.items() if verdict.failed]
+        cooling = cool_down(
+            self._cooling(), failed, now=_utc(now_ms), days=outcome.settings.cooling_days
+        )
+        view.bar(row.spread_id for row in (*untested, *failed))
+        try:
+            self._remember(cooling, untested)
+        except OSError as error:
+            logger.error(
+                "[STRATEGY] %s cannot be written (%s): a restart would forget which spreads take "
+                "no entries",
+                self.cooling_path,
+                error,
+            )
 
     # The book
 
@@ -218,6 +260,9 @@ class BookRenewal:
                 ", ".join(strange),
             )
             return
+        self._put_in_force(book, outcome, now_ms)
+
+    def _put_in_force(self, book: SpreadBook, outcome: ScanOutcome, now_ms: int) -> None:
         review = review_book(
             book,
             outcome.report(),
@@ -226,29 +271,36 @@ class BookRenewal:
             cooling=self._cooling(),
         )
         review = self._without_unknown(review)
-        if self._is_saved(review):
-            specs = {row.spread_id: row for row in review.book.spreads}
-            barred = cooling_spreads(specs.values(), review.cooling, _utc(now_ms))
-            self._host.view.take_over(specs, barred)
-            self._host.view.keep_listed(set(self._host.markets.known))
-            self._tell(review)
+        if not self._is_saved(review):
+            return
+        specs = self._tradable(review)
+        barred = cooling_spreads(specs.values(), review.cooling, _utc(now_ms))
+        barred = barred.union(review.winding_down, review.untested)
+        self._host.view.take_over(specs, barred)
+        self._host.view.keep_listed(set(self._host.markets.known))
+        self._tell(review)
 
     def _with_open_rows(self, book: SpreadBook) -> SpreadBook:
-        """Keep the rows of open spreads, also if somebody has removed them from the file."""
-        known = {row.spread_id for row in book.spreads}
-        legs = {frozenset(row.markets) for row in book.spreads}
+        """
+        Keep the rows of open spreads, whatever the file says now.
+
+        Somebody may have removed such a row, exchanged its legs, or made the book anew, with the
+        same markets under another name.
+        """
         view = self._host.view.specs
-        missing = [
-            view[spread_id]
-            for spread_id in sorted(self._host.open_spreads() - known)
-            if spread_id in view and frozenset(view[spread_id].markets) not in legs
-        ]
-        return book.model_copy(update={"spreads": (*book.spreads, *missing)})
+        held = [view[name] for name in sorted(self._host.open_spreads()) if name in view]
+        rows: dict[str, SpreadSpec] = {}
+        for row in book.spreads:
+            own = next((each for each in held if _is_same(each, row)), row)
+            rows[own.spread_id] = own
+        for each in held:
+            rows.setdefault(each.spread_id, each)
+        return book.model_copy(update={"spreads": tuple(rows.values())})
 
     def _without_unknown(self, review: BookReview) -> BookReview:
-        """Leave out new spreads with a market that the bot cannot trade."""
+        """Leave out new spreads that the bot cannot trade."""
         specs = {row.spread_id: row for row in review.book.spreads}
-        bad = {name: why for name in review.new if (why := self._unknown(specs[name]))}
+        bad = {name: why for name in review.new if (why := self._obstacle(specs[name]))}
         for name, why in bad.items():
             logger.warning("[STRATEGY] %s does not join the book: %s", name, why)
         rows = tuple(row for row in review.book.spreads if row.spread_id not in bad)
@@ -258,9 +310,28 @@ class BookRenewal:
             new=tuple(name for name in review.new if name not in bad),
         )
 
-    def _unknown(self, spec: SpreadSpec) -> str:
+    def _tradable(self, review: BookReview) -> dict[str, SpreadSpec]:
+        """
+        Rows that the bot can follow; one that it cannot stays in the file, where a person set it.
+
+        An open spread is followed in any case: its row is the one in force.
+        """
+        opened = self._host.open_spreads()
+        specs: dict[str, SpreadSpec] = {}
+        for row in review.book.spreads:
+            why = "" if row.spread_id in opened else self._obstacle(row)
+            if why:
+                logger.error("[STRATEGY] %s is in the book, but not traded: %s", row.spread_id, why)
+            else:
+                specs[row.spread_id] = row
+        return specs
+
+    def _obstacle(self, spec: SpreadSpec) -> str:
+        """Why the bot cannot trade a spread; empty where it can."""
         try:
-            self._host.learn(spec.markets)
+            if not set(spec.markets) <= set(self._host.markets.known):
+                self._host.learn(spec.markets)
+            self._host.check({spec.spread_id: spec})
         except ConfigError as error:
             return str(error)
         absent = set(spec.markets) - set(self._host.markets.known)
@@ -269,12 +340,9 @@ class BookRenewal:
     def _is_saved(self, review: BookReview) -> bool:
         """Save cooling and book; whatever goes wrong leaves the book in force as it is."""
         try:
-            self._host.check({row.spread_id: row for row in review.book.spreads})
-            save_text(render_cooling(review.cooling), self.cooling_path)
+            rows = {row.spread_id: row for row in review.book.spreads}
+            self._remember(review.cooling, [rows[name] for name in review.untested])
             save_book(review.book, self._path)
-        except ConfigError as error:
-            logger.error("[STRATEGY] the new book is not taken over: %s", error)
-            return False
         except OSError as error:
             logger.error(
                 "[STRATEGY] the new book cannot be written (%s); the one in force stays", error
@@ -302,14 +370,20 @@ class BookRenewal:
                 name,
                 reasons[name],
             )
+        for name in review.untested:
+            logger.warning(
+                "[STRATEGY] %s takes no entries until the next scan: %s", name, reasons[name]
+            )
         for name in review.retired:
             logger.warning("[STRATEGY] %s is retired: %s", name, reasons[name])
         logger.info(
-            "[STRATEGY] book taken over: %d stay(s), %d new, %d winding down, %d retired",
+            "[STRATEGY] book taken over: %d stay(s), %d new, %d winding down, %d retired, "
+            "%d not tested",
             len(review.staying),
             len(review.new),
             len(review.winding_down),
             len(review.retired),
+            len(review.untested),
         )
 
     def _loaded(self) -> SpreadBook | None:
@@ -325,22 +399,36 @@ class BookRenewal:
         return book
 
     def _cooling(self) -> tuple[Cooling, ...]:
+        """Who takes no entries; read once: after that the bot knows better than the file."""
+        if self._known_cooling is None:
+            self._known_cooling = self._cooling_of_the_file()
+        return self._known_cooling
+
+    def _cooling_of_the_file(self) -> tuple[Cooling, ...]:
         path = self.cooling_path
         try:
             return parse_cooling(path.read_text(encoding="utf-8"), source=str(path))
         except FileNotFoundError:
             return ()
         except (ConfigError, OSError, UnicodeDecodeError) as error:
-            logger.error("[STRATEGY] retired spreads are not known: %s", error)
-            return ()
+            logger.error(
+                "[STRATEGY] retired spreads are not known: %s; none of the book is entered until "
+                "the next scan",
+                error,
+            )
+        self._host.view.bar(self._host.view.specs)
+        return ()
+
+    def _remember(self, cooling: Sequence[Cooling], untested: Iterable[SpreadSpec]) -> None:
+        """Know from now on who takes no entries, and after a restart, if the disk lets us."""
+        waiting = (Cooling.for_next_scan(row.leg_a, row.leg_b) for row in untested)
+        self._known_cooling = (*cooling, *waiting)
+        save_text(render_cooling(self._known_cooling), self.cooling_path)
 
 
-def _legs(book: SpreadBook) -> set[str]:
-    return {leg for row in book.spreads for leg in row.markets}
-
-
-def _ms(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
+def _is_same(row: SpreadSpec, other: SpreadSpec) -> bool:
+    """Whether two rows have one name, or the same two markets."""
+    return row.spread_id == other.spread_id or set(row.markets) == set(other.markets)
 
 
 def _utc(time_ms: int) -> datetime:

@@ -1,12 +1,16 @@
 """A scan on Freqtrade's data files and the newest candles of the bot; see `_scan_process`."""
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from freqtrade.configuration import TimeRange
 from freqtrade.data.history import load_pair_history
+from freqtrade.data.history.datahandlers.idatahandler import get_datahandlerclass
 from freqtrade.enums import CandleType
 
 from freqtrade_ext.adapters._candles import market_history
@@ -24,15 +28,19 @@ from freqtrade_ext.scanner import (
 
 __all__ = ["answer"]
 
+_RETRY_SECONDS: Final = 5.0  # Freqtrade writes a file of candles in place
+
 
 def answer(job: ScanJob, newest: dict[str, MarketHistory]) -> ScanAnswer:
     """Scan the files and the bot's newest candles."""
+    stored = _all_stored(job)
     universe = build_universe(
-        _histories(job, newest),
+        _histories(stored, newest),
         job.settings.universe,
         timeframe=job.timeframe,
         end_ms=job.due_ms,
     )
+    universe = _with_files_named(universe, job, stored)
     _say_refusals(universe)
     reason = why_unusable(universe, due_ms=job.due_ms, max_age_ms=job.max_age_ms)
     if reason:
@@ -41,10 +49,49 @@ def answer(job: ScanJob, newest: dict[str, MarketHistory]) -> ScanAnswer:
     return ScanAnswer(due_ms=job.due_ms, outcome=ScanOutcome.of(report))
 
 
-def _histories(job: ScanJob, newest: dict[str, MarketHistory]) -> Iterator[MarketHistory]:
-    for market in job.markets:
-        stored = _stored(job, market)
-        yield merge_histories(stored, newest[market]) if market in newest else stored
+def _histories(
+    stored: Mapping[str, MarketHistory], newest: Mapping[str, MarketHistory]
+) -> Iterator[MarketHistory]:
+    for market, history in stored.items():
+        yield merge_histories(history, newest[market]) if market in newest else history
+
+
+def _all_stored(job: ScanJob) -> dict[str, MarketHistory]:
+    """Read every file; those without a candle once more, in case they were just being written."""
+    stored = {market: _stored(job, market) for market in job.markets}
+    again = [
+        market
+        for market, history in stored.items()
+        if not len(history.time_ms) and _file(job, market).exists()
+    ]
+    if again:
+        time.sleep(_RETRY_SECONDS)
+        stored |= {market: _stored(job, market) for market in again}
+    return stored
+
+
+def _with_files_named(
+    universe: Universe, job: ScanJob, stored: Mapping[str, MarketHistory]
+) -> Universe:
+    """Say in refusals which file has given no candle: then the market is not to blame."""
+    refusals = tuple(
+        refusal
+        if len(stored[refusal.market].time_ms)
+        else replace(refusal, value=f"{refusal.value} ({_file_problem(job, refusal.market)})")
+        for refusal in universe.refusals
+    )
+    return replace(universe, refusals=refusals)
+
+
+def _file_problem(job: ScanJob, market: str) -> str:
+    file = _file(job, market)
+    return f"no candle can be read from {file}" if file.exists() else f"there is no {file}"
+
+
+def _file(job: ScanJob, market: str) -> Path:
+    handler = get_datahandlerclass(job.data_format)
+    kind = CandleType.from_string(job.candle_type)
+    return handler._pair_data_filename(Path(job.data), market, job.timeframe, kind)
 
 
 def _stored(job: ScanJob, market: str) -> MarketHistory:

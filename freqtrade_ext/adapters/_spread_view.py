@@ -6,7 +6,7 @@ taken from the data provider, and every leg reads the same result.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,6 +142,11 @@ class SpreadView:
         self._keys = {name: key for name, key in self._keys.items() if name in same}
         self._boards = {}
         self.specs, self.barred = specs, barred
+
+    def bar(self, spread_ids: Iterable[str]) -> None:
+        """Take no more entries of these spreads, from now on."""
+        self.barred = self.barred.union(spread_ids)
+        self._boards = {}
 
     def refresh(self, provider: Any, timeframe: str, *, live: bool) -> None:
         """Bring every track up to date with the data provider's raw candles."""

@@ -40,7 +40,14 @@ from freqtrade_ext.scanner._rescan import (
     render_cooling,
     why_unusable,
 )
-from freqtrade_ext.scanner._review import BookReview, Cooling, review_book
+from freqtrade_ext.scanner._review import (
+    BookReview,
+    Cooling,
+    Verdict,
+    cool_down,
+    judge_spreads,
+    review_book,
+)
 from freqtrade_ext.scanner._scan import scan, scan_universe
 from freqtrade_ext.scanner._section import ScanSection
 from freqtrade_ext.scanner._selection import (
@@ -94,9 +101,12 @@ __all__ = [
     "TwinKind",
     "Universe",
     "UniverseSettings",
+    "Verdict",
     "build_universe",
+    "cool_down",
     "cooling_spreads",
     "due_moment",
+    "judge_spreads",
     "merge_histories",
     "parse_cooling",
     "render_cooling",

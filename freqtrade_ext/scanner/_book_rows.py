@@ -37,7 +37,8 @@ def to_book(
     Returns
     -------
     SpreadBook
-        Best first. Coefficients are those of the discovery: what was confirmed is what is traded.
+        Best first. Coefficients are those of the discovery, which the confirmation tested frozen.
+        They are a record: the strategy trades those that it fits anew at every refit.
 
     Raises
     ------

@@ -138,7 +138,8 @@ def _trusted_because(candidate: Candidate, family_size: int, span: Span) -> tupl
         reasons.append(
             f"With frozen coefficients it went on reverting from {span.start:%Y-%m-%d} to "
             f"{span.end:%Y-%m-%d}, which took no part in the discovery: p = {test.pvalue:.2g}, "
-            f"demanded {test.level:.2g}."
+            f"demanded {test.level:.2g}. Traded are the coefficients of later fits: the strategy "
+            "fits anew at every refit."
         )
     return tuple(reasons)
 
@@ -146,7 +147,9 @@ def _trusted_because(candidate: Candidate, family_size: int, span: Span) -> tupl
 def _trust_ends_when(candidate: Candidate, settings: ScanSettings) -> tuple[str, ...]:
     fit, diagnosis = candidate.fit, candidate.diagnosis
     sentences = [
-        f"A re-test over the then latest window has p above {settings.retest_pvalue:g}.",
+        f"A re-test over the then latest window has p above {settings.retest_pvalue:g}. It shares "
+        "most candles with this one and notices a break only weeks later; until then, entries are "
+        "limited by the p-value of the strategy's own fit (ext.spreads.max_pvalue).",
         f"The spread value moves {settings.stop_z:g} deviations away from its mean "
         f"(log units beyond ±{settings.stop_z * fit.resid_std:.3g} on the discovery's scale).",
         f"{fit.leg_a} or {fit.leg_b} is delisted, halted, or no longer in the universe.",

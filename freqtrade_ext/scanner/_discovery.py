@@ -124,7 +124,7 @@ def discover(
     settings : FamilySettings
         Bound of the lags.
     jobs : int
-        Worker processes.
+        Threads.
     progress : callable, optional
         Called with (done, total).
 

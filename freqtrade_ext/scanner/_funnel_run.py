@@ -107,7 +107,7 @@ def run_funnel(
     name : str
         What `progress` is told before the step, ``scan`` or ``null scan``.
     jobs : int
-        Worker processes of the tests.
+        Threads of the tests.
     progress : Progress, optional
         Hears about every step.
     """
@@ -252,6 +252,7 @@ def _judge_confirmed(candidate: Candidate, case: _Case, alive: int) -> Candidate
         case.later_prices(fit.leg_b),
         level=case.settings.confirm_level,
         survivors=alive,
+        bandwidth=case.settings.family.volatility_bandwidth,
     )
     dropped = ""
     if not test.passed:

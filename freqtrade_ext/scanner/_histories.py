@@ -107,6 +107,7 @@ class TreatmentKind(StrEnum):
     SORTED = "sorted"
     REPEATS_DROPPED = "repeated candles dropped"
     CARRIED_FORWARD = "last close carried forward"
+    CUT = "candles after the common end left out"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from freqtrade_ext.errors import ConfigError
 from freqtrade_ext.scanner._cards import Retest, SpreadCard
-from freqtrade_ext.scanner._funnel import Funnel
+from freqtrade_ext.scanner._funnel import Funnel, Stage
 from freqtrade_ext.scanner._histories import MarketHistory, Span
 from freqtrade_ext.scanner._report import ScanReport, Universe
 from freqtrade_ext.scanner._review import Cooling
@@ -52,7 +52,7 @@ class ScanOutcome(_Message):
         That took part.
     discovery, confirmation : Span or None
         Dates of both parts.
-    screen, funnel :
+    screen, funnel, null_funnel :
         As in the report.
     cards, retests : tuple
         As in the report.
@@ -66,6 +66,7 @@ class ScanOutcome(_Message):
     confirmation: Span | None
     screen: str
     funnel: Funnel
+    null_funnel: Funnel | None = None
     cards: tuple[SpreadCard, ...]
     retests: tuple[Retest, ...]
 
@@ -81,6 +82,7 @@ class ScanOutcome(_Message):
             confirmation=report.confirmation,
             screen=report.screen,
             funnel=report.funnel,
+            null_funnel=report.null_funnel,
             cards=report.cards,
             retests=report.retests,
         )
@@ -105,12 +107,17 @@ class ScanOutcome(_Message):
             twins=(),
             screen=self.screen,
             funnel=self.funnel,
-            null_funnel=None,
+            null_funnel=self.null_funnel,
             pvalues=nothing,
             qvalues=nothing,
             cards=self.cards,
             retests=self.retests,
         )
+
+    @property
+    def chosen_by_chance(self) -> int:
+        """Spreads that the null scan chose, where there is nothing to find."""
+        return self.null_funnel.count(Stage.CHOSEN) if self.null_funnel is not None else 0
 
     def knows(self, spec: SpreadSpec) -> bool:
         """Whether the spread was tested again, or chosen, in this scan."""
@@ -159,7 +166,7 @@ def due_moment(now_ms: int, *, every_ms: int, done_ms: int) -> int | None:
     every_ms : int
         Time between two scans.
     done_ms : int
-        When the book was made, or the last scan was begun, whichever is later.
+        When the last scan was begun. Not when the book was made: that may have been on old data.
 
     Examples
     --------

@@ -51,7 +51,7 @@ def scan(
     standing : sequence of (leg_a, leg_b)
         Spreads of the current book, to be tested again whatever else is found.
     jobs : int
-        Worker processes of the tests.
+        Threads of the tests.
     progress : Progress, optional
         Told how far the scan is. What it raises ends the scan; nothing is left behind.
 
@@ -129,7 +129,10 @@ def scan_universe(
         qvalues=run.qvalues,
         candidates=run.candidates,
         cards=_cards(run, universe, found, settings),
-        retests=tuple(retest(universe, leg_a, leg_b) for leg_a, leg_b in standing),
+        retests=tuple(
+            retest(universe, leg_a, leg_b, max_lag=settings.family.max_lag)
+            for leg_a, leg_b in standing
+        ),
     )
 
 

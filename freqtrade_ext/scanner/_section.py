@@ -30,7 +30,7 @@ class ScanSection(ScanSettings):
     while_trading: bool = False
     refit_every_hours: Annotated[float, Field(gt=0, le=24 * 30)] = 24.0
     time_limit_minutes: Annotated[float, Field(ge=0.1, le=24 * 60)] = 60.0
-    memory_mb: Annotated[int, Field(ge=512, le=1_048_576)] = 4096
+    memory_mb: Annotated[int, Field(ge=1024, le=1_048_576)] = 4096
     max_data_age_hours: Annotated[float, Field(gt=0, le=24 * 30)] = 6.0
 
     @property

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from freqtrade_ext.settings import EdgeSettings
+from freqtrade_ext.settings import PromiseSettings
 
 __all__ = ["BootstrapSettings", "FamilySettings", "ScanSettings", "UniverseSettings"]
 
@@ -85,7 +85,8 @@ class FamilySettings(_Section):
         Benjamini-Hochberg, or Benjamini-Yekutieli, which holds under any dependence.
     volatility_bandwidth : float, optional
         Candles over which volatility is averaged before it is made steady: a discovery has to be
-        one on such prices too, by the largest p-value that the control accepts; null: not asked.
+        one on such prices too, by the largest p-value that the control accepts, and confirmed on
+        such values too; null: not asked.
     min_hedge_ratio, max_hedge_ratio : float
         Range of tradable hedge ratios, both ends included.
     max_half_life : float
@@ -159,7 +160,7 @@ class ScanSettings(_Section):
         Which combinations are tested, and how many false discoveries are accepted.
     bootstrap : BootstrapSettings
         The bootstrap test of finalists.
-    edge : EdgeSettings
+    edge : PromiseSettings
         Costs, and how much of the promised move is expected to be realised.
     confirm_share : float
         Share of the window, at its end, that takes no part in the discovery and confirms it.
@@ -188,7 +189,7 @@ class ScanSettings(_Section):
     universe: UniverseSettings = UniverseSettings()
     family: FamilySettings = FamilySettings()
     bootstrap: BootstrapSettings = BootstrapSettings()
-    edge: EdgeSettings = EdgeSettings()
+    edge: PromiseSettings = PromiseSettings()
     confirm_share: Share = 1 / 3
     confirm_level: Level = 0.05
     fee_rate: Annotated[float, Field(ge=0, le=0.05)] = 0.0005

@@ -26,7 +26,7 @@ from scipy.ndimage import gaussian_filter1d
 from freqtrade_ext.errors import InfeasibleError
 from freqtrade_ext.stats import engle_granger
 
-__all__ = ["steady_pvalue"]
+__all__ = ["steady_pvalue", "steady_value"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -56,11 +56,40 @@ def steady_pvalue(
         resid = engle_granger(y, x, max_lag=max_lag).resid
         increments = np.diff(np.vstack([y, x, resid]), axis=1)
         relative = increments**2 / np.mean(increments**2, axis=1, keepdims=True)
-        variance = gaussian_filter1d(relative.mean(axis=0), bandwidth, mode="reflect")
-        steady_y, steady_x = np.cumsum(increments[:2] / np.sqrt(variance), axis=1)
+        deviation = _deviation(relative.mean(axis=0), bandwidth)
+        steady_y, steady_x = np.cumsum(increments[:2] / deviation, axis=1)
         return max(
             engle_granger(steady_y, steady_x, max_lag=max_lag).pvalue,
             engle_granger(steady_x, steady_y, max_lag=max_lag).pvalue,
         )
     except InfeasibleError:
         return 1.0
+
+
+def steady_value(value: FloatArray, bandwidth: float) -> FloatArray:
+    """
+    Make the volatility of one observed series steady.
+
+    Parameters
+    ----------
+    value : array of shape (nobs,)
+        Spread value with given coefficients.
+    bandwidth : float
+        Candles; as for `steady_pvalue`.
+
+    Returns
+    -------
+    array of shape (nobs,)
+        Starts as many deviations away from zero as `value` does, so that a return to the old mean
+        remains one. Not finite where the value stands still for much longer than the bandwidth.
+    """
+    increments = np.diff(value)
+    deviation = _deviation(increments**2, bandwidth)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        steps = np.concatenate([value[:1] / deviation[0], increments / deviation])
+    return np.cumsum(steps)
+
+
+def _deviation(squares: FloatArray, bandwidth: float) -> FloatArray:
+    deviation: FloatArray = np.sqrt(gaussian_filter1d(squares, bandwidth, mode="reflect"))
+    return deviation

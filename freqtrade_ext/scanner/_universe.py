@@ -48,6 +48,16 @@ class _Grid:
 
 
 @dataclass(frozen=True, slots=True)
+class _Reach:
+    """First and last traded candle of one market, and where its last long gap ends."""
+
+    first_ms: int
+    last_ms: int
+    resumed_ms: int  # `first_ms` without a long gap
+    whole: bool  # no long gap in the window before `last_ms`
+
+
+@dataclass(frozen=True, slots=True)
 class _Column:
     """One market on the grid: NaN and zero where nobody traded, and the close before the grid."""
 
@@ -96,8 +106,7 @@ def build_universe(
     timeframe : str
         Of the candles, e.g. ``1h``.
     end_ms : int, optional
-        Candles that open at or after this moment are not looked at. By default the end of the
-        latest candle of all markets.
+        Candles that open at or after this moment are not looked at.
     excluded : mapping of str to str, optional
         Markets that must not take part, and why (flagged, about to be delisted).
 
@@ -119,6 +128,13 @@ def build_universe(
     outage cut the data of all. At most `max_carry_candles` are filled in a row, at most
     `max_missing_share` in all; a market with more is refused. Nothing is ever filled backwards:
     a market that begins inside the window is refused.
+
+    No single history decides where the grid ends. Of all groups of markets whose last candles lie
+    within `max_carry_candles` of one of them, the largest counts; of equal ones the one with more
+    markets free of longer gaps, then the latest. The grid ends with the latest candle that at
+    least half of that group reach. Later candles are cut; a market whose later candles follow a
+    longer gap is refused for the gap. Where the history is shorter than the window, the grid begins
+    with the first candle that two of the group have (of two markets: that one has).
     """
     candle_ms = timeframe_ms(timeframe)
     reasons = dict(excluded or {})
@@ -130,10 +146,13 @@ def build_universe(
             tidy[market] = _tidied(history, candle_ms, reasons.get(market), treatments)
         except _Refused as refused:
             refusals.append(MarketRefusal(market, refused.reason, refused.value, refused.right))
-    grid = _grid(tidy.values(), settings.window, candle_ms, end_ms)
+    seen = {market: _before(history, end_ms, candle_ms) for market, history in tidy.items()}
+    reaches = {market: _reach(history, settings, candle_ms) for market, history in seen.items()}
+    grid = _grid(reaches.values(), settings, candle_ms)
     columns: dict[str, tuple[FloatArray, float]] = {}
-    for market, history in tidy.items():
+    for market, history in seen.items():
         try:
+            _refuse_resumed(reaches[market], grid, settings.max_carry_candles)
             columns[market] = _fitted(history, grid, settings, treatments)
         except _Refused as refused:
             refusals.append(MarketRefusal(market, refused.reason, refused.value, refused.right))
@@ -243,17 +262,67 @@ def _refuse_conflicts(time_ms: IntArray, close: FloatArray, repeated: IntArray) 
         )
 
 
-def _grid(
-    histories: Iterable[MarketHistory], window: int, candle_ms: int, end_ms: int | None
-) -> _Grid:
-    spans = [(int(h.time_ms[0]), int(h.time_ms[-1])) for h in histories if len(h.time_ms)]
-    if not spans:
+def _before(history: MarketHistory, end_ms: int | None, candle_ms: int) -> MarketHistory:
+    """Leave out the candles that are not closed at the end that the caller gave."""
+    if end_ms is None:
+        return history
+    known = int(np.searchsorted(history.time_ms, end_ms // candle_ms * candle_ms))
+    return MarketHistory(
+        history.market,
+        history.time_ms[:known],
+        history.close[:known],
+        history.quote_volume[:known],
+        history.listed_ms,
+    )
+
+
+def _reach(history: MarketHistory, settings: UniverseSettings, candle_ms: int) -> _Reach | None:
+    """Where a market begins and ends; None if nobody traded."""
+    traded = (np.nan_to_num(history.quote_volume, nan=0.0) > 0) & ~np.isnan(history.close)
+    times = history.time_ms[traded]
+    if not times.size:
+        return None
+    longest = (settings.max_carry_candles + 1) * candle_ms
+    gaps = np.flatnonzero(np.diff(times) > longest)
+    first, last = int(times[0]), int(times[-1])
+    resumed = int(times[gaps[-1] + 1]) if gaps.size else first
+    full = last - resumed >= (settings.window - 1) * candle_ms
+    return _Reach(first, last, resumed, whole=full or not gaps.size)
+
+
+def _grid(reaches: Iterable[_Reach | None], settings: UniverseSettings, candle_ms: int) -> _Grid:
+    known = [each for each in reaches if each is not None]
+    if not known:
         return _Grid(0, 0, candle_ms)
-    latest = max(last for _, last in spans) + candle_ms
+    group = _largest_group(known, settings.max_carry_candles * candle_ms)
     # The last candle is complete: it closes at or before the end.
-    end = latest if end_ms is None else min(latest, end_ms // candle_ms * candle_ms)
-    start = max(end - window * candle_ms, min(first for first, _ in spans))
-    return _Grid(start, end, candle_ms)
+    end = group[len(group) // 2].last_ms + candle_ms
+    firsts = sorted(each.first_ms for each in [each for each in group if each.whole] or group)
+    # The second of three or more: one early date must not make all the others late.
+    first = firsts[1] if len(firsts) > 2 else firsts[0]
+    return _Grid(max(end - settings.window * candle_ms, first), end, candle_ms)
+
+
+def _largest_group(reaches: Iterable[_Reach], near_ms: int) -> list[_Reach]:
+    """Markets that end together, by their end: one wrong file must not move the end for all."""
+    ordered = sorted(reaches, key=lambda each: each.last_ms)
+    last = np.array([each.last_ms for each in ordered], dtype=np.int64)
+    whole = np.concatenate([[0], np.cumsum([each.whole for each in ordered])])
+    low = np.searchsorted(last, last - near_ms, side="left")
+    high = np.searchsorted(last, last + near_ms, side="right")
+    best = int(np.lexsort((last, whole[high] - whole[low], high - low))[-1])
+    return ordered[low[best] : high[best]]
+
+
+def _refuse_resumed(reach: _Reach | None, grid: _Grid, most: int) -> None:
+    """Refuse a market whose candles after the end of the grid follow a long gap: a wrong date."""
+    if reach is not None and reach.resumed_ms >= grid.end_ms > reach.first_ms:
+        raise _Refused(
+            RefusalReason.LONG_GAP,
+            f"more than {most} missing candles in a row up to {_moment(reach.resumed_ms)}, after "
+            f"the common end {_moment(grid.end_ms)}",
+            f"should be at most {most}",
+        )
 
 
 def _fitted(
@@ -281,10 +350,15 @@ def _fitted(
     if missing.any():
         kind = TreatmentKind.CARRIED_FORWARD
         treatments.append(Treatment(history.market, kind, int(missing.sum())))
+    later = int(np.count_nonzero(history.time_ms >= grid.end_ms))
+    if later:
+        treatments.append(Treatment(history.market, TreatmentKind.CUT, later))
     return close, turnover
 
 
 def _column(history: MarketHistory, grid: _Grid, settings: UniverseSettings) -> _Column:
+    if grid.candles == 0:
+        raise _Refused(RefusalReason.NO_DATA, "no candle with turnover", "should have traded")
     if grid.candles < settings.min_candles:
         raise _Refused(
             RefusalReason.TOO_SHORT,

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from freqtrade_ext.errors import IllegalRequest
 from freqtrade_ext.risk import CloseReason
-from freqtrade_ext.settings import EdgeSettings, SpreadSettings
+from freqtrade_ext.settings import EdgeSettings, PromiseSettings, SpreadSettings
 from freqtrade_ext.spreads._events import Direction
 from freqtrade_ext.spreads._walk_forward import Coefficients, SpreadTrack
 
@@ -200,7 +200,7 @@ def promise_share(realised_over_promised: list[float], settings: EdgeSettings) -
 
 
 def round_trip_cost(
-    gross_per_unit: float, fee_rate: float, settings: EdgeSettings, funding: float = 0.0
+    gross_per_unit: float, fee_rate: float, settings: PromiseSettings, funding: float = 0.0
 ) -> float:
     """
     Cost of opening and closing one unit of a spread, in spread units.
@@ -212,7 +212,7 @@ def round_trip_cost(
         price A + hedge ratio × price B in price space.
     fee_rate : float
         Fee of one fill as a ratio of its notional.
-    settings : EdgeSettings
+    settings : PromiseSettings
         Half spread of the order book, basis points.
     funding : float
         Expected net funding to be paid over the holding time, in spread units; a negative value

@@ -117,6 +117,7 @@ def test_a_crash_is_told_once_with_its_last_lines(caplog):
     (record,) = caplog.records
     text = record.getMessage()
     assert "[STRATEGY] the scan failed (exit code 3); the book stays as it is" in text
+    assert "if this is about memory or a library that cannot be mapped, raise ext.scan." in text
     assert text.endswith("line 48\nline 49")
     assert "line 40\n" not in text
     assert not scan.is_running

@@ -3,11 +3,15 @@
 Planted bugs that these tests have caught: a new book while an order is in flight, a failed spread
 that is still entered, an open spread whose row goes, a damaged book that is overwritten, a book in
 force that could not be saved, a scan at every loop after a failure, a new market that the order
-guard does not know, a retired spread that forgets its cooling at a restart.
+guard does not know, a retired spread that forgets its cooling at a restart, an open spread whose
+row is exchanged for another one of the same markets, a failed spread that is entered because the
+new book waits or cannot be saved, one bad row that drops a whole review, an untested spread that
+is retired.
 """
 
 import json
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -170,12 +174,11 @@ def test_a_scan_begins_once_a_moment(stage):
     assert len(stage.scan.jobs) == 2
 
 
-def test_a_book_that_is_newer_than_the_moment_needs_no_scan(stage):
+def test_a_book_that_has_just_been_made_is_tested_all_the_same(stage):
+    """The command may have made it from stale files."""
     made = datetime.fromtimestamp(NOW_MS / 1000, UTC) - timedelta(seconds=30)
     stage.write(spec_of(), created_at=made)
     stage.renewal.loop(NOW_MS)
-    assert stage.scan.jobs == []
-    stage.renewal.loop(NOW_MS + 24 * HOUR_MS)
     assert len(stage.scan.jobs) == 1
 
 
@@ -240,6 +243,7 @@ def test_a_restart_remembers_who_may_not_be_entered(stage):
     stage.view.barred = frozenset()
     stage.new_renewal().restore(NOW_MS + HOUR_MS)
     assert stage.view.barred == {"SOL-ADA"}
+    stage.view.barred = frozenset()
     stage.new_renewal().restore(NOW_MS + 8 * 24 * HOUR_MS)
     assert stage.view.barred == frozenset()
 
@@ -333,6 +337,107 @@ def test_an_open_spread_that_somebody_removed_from_the_file_keeps_its_row(stage)
     assert stage.book == ["ETH-BTC", "SOL-ADA"]
 
 
+def test_the_same_markets_the_other_way_round_do_not_replace_an_open_spread(stage):
+    """Somebody ran the command while the spread was open."""
+    stage.open = {"ETH-BTC"}
+    before = stage.view.specs["ETH-BTC"]
+    stage.write(spec_of("BTC-ETH", BTC, ETH))
+    stage.scanned()
+    assert stage.view.specs == {"ETH-BTC": before}
+    assert load_book(stage.path).spreads == (before,)
+
+
+def test_exchanged_legs_in_the_file_do_not_reach_an_open_spread(stage):
+    stage.open = {"ETH-BTC"}
+    before = stage.view.specs["ETH-BTC"]
+    stage.write(spec_of("ETH-BTC", BTC, ETH))
+    stage.scanned()
+    assert stage.view.specs["ETH-BTC"] == before
+
+
+def test_a_file_with_name_and_markets_of_an_open_spread_in_two_rows_has_it_once(stage):
+    stage.open = {"ETH-BTC"}
+    before = stage.view.specs["ETH-BTC"]
+    stage.write(spec_of("BTC-ETH", BTC, ETH), spec_of("ETH-BTC", SOL, ADA))
+    stage.scanned()
+    assert load_book(stage.path).spreads == (before,)
+
+
+def test_what_failed_is_barred_while_the_new_book_waits(stage):
+    stage.at_rest = False
+    stage.scanned()
+    assert stage.view.barred == {"SOL-ADA"}
+    stage.view.barred = frozenset()
+    stage.new_renewal().restore(NOW_MS + HOUR_MS)  # a restart remembers it
+    assert stage.view.barred == {"SOL-ADA"}
+
+
+def test_a_newer_scan_replaces_an_outcome_that_waits(stage):
+    stage.at_rest = False
+    stage.scanned()
+    failed = outcome_of((ETH, BTC), (SOL, ADA)).model_copy(update={"cards": ()})
+    broken = tuple(replace(test, pvalue=0.9) for test in failed.retests)
+    stage.scanned(NOW_MS + 24 * HOUR_MS, failed.model_copy(update={"retests": broken}))
+    assert len(stage.scan.jobs) == 2
+    assert stage.view.barred == {"ETH-BTC", "SOL-ADA"}
+    stage.at_rest = True
+    stage.renewal.loop(NOW_MS + 25 * HOUR_MS)
+    assert (stage.book, stage.view.specs) == ([], {})
+
+
+def test_a_newer_scan_tests_what_an_outcome_that_waits_would_bring(tmp_path):
+    stage = Stage(tmp_path, spec_of("SOL-ADA", SOL, ADA))
+    stage.at_rest = False
+    stage.scanned()
+    stage.renewal.loop(NOW_MS + 24 * HOUR_MS)
+    job, _ = stage.scan.jobs[-1]
+    assert {frozenset(legs) for legs in job.standing} == {
+        frozenset({SOL, ADA}), frozenset({ETH, BTC}),
+    }  # fmt: skip
+
+
+def untested(outcome):
+    nan = float("nan")
+    tests = tuple(
+        replace(test, pvalue=nan, reason=f"{SOL}: no data") if test.leg_a == SOL else test
+        for test in outcome.retests
+    )
+    return outcome.model_copy(update={"retests": tests})
+
+
+def test_what_could_not_be_tested_stays_and_is_barred_until_the_next_scan(stage, caplog):
+    stage.scanned(outcome=untested(outcome_of((ETH, BTC), (SOL, ADA))))
+    assert stage.book == ["ETH-BTC", "SOL-ADA"]
+    assert stage.view.barred == {"SOL-ADA"}
+    assert "SOL-ADA takes no entries until the next scan: could not be tested again" in caplog.text
+    stage.view.barred = frozenset()
+    stage.new_renewal().restore(NOW_MS + 9 * 24 * HOUR_MS)
+    assert stage.view.barred == {"SOL-ADA"}
+    good = outcome_of((ETH, BTC), (SOL, ADA))
+    passed = tuple(replace(test, pvalue=0.01) for test in good.retests)
+    stage.scanned(NOW_MS + 24 * HOUR_MS, good.model_copy(update={"retests": passed}))
+    assert stage.book == ["ETH-BTC", "SOL-ADA"]
+    assert stage.view.barred == frozenset()
+
+
+def test_a_null_scan_that_finds_something_lets_nothing_join(tmp_path, caplog):
+    stage = Stage(tmp_path, spec_of("SOL-ADA", SOL, ADA))
+    outcome = outcome_of((SOL, ADA))
+    stage.scanned(outcome=outcome.model_copy(update={"null_funnel": outcome.funnel}))
+    assert stage.book == []
+    assert "[STRATEGY] the null scan chose 1 spread(s), where there is nothing" in caplog.text
+
+
+def test_a_bar_holds_on_the_candle_on_which_it_falls(stage):
+    """The ranking of a candle is kept until the next one."""
+    bands = {name: bands_of(entry_z=1.0) for name in stage.view.specs}
+    stage.view.refresh(stage.provider, "1h", live=True)
+    stage.view.board(bands)
+    stage.view.bar(["ETH-BTC"])
+    board = stage.view.board(bands)
+    assert "ETH-BTC" not in {each.spread_id for row in board.by_time.values() for each in row}
+
+
 def test_a_spread_that_somebody_added_while_the_scan_ran_is_not_judged(stage, caplog):
     stage.renewal.loop(NOW_MS)
     stage.write(spec_of(), spec_of("ETH-SOL", ETH, SOL))
@@ -393,15 +498,65 @@ def test_a_book_that_cannot_be_written_leaves_the_one_in_force(stage, caplog, mo
     assert "cannot be written ([Errno 28] No space left on device)" in caplog.text
 
 
-def test_bands_that_cannot_be_traded_leave_the_one_in_force(stage, caplog):
-    def refuse(specs):
-        raise ConfigError("ETH-BTC: with the strategy's parameters the bands are wrong")
+def refuse_eth(specs):
+    if any({ETH, BTC} == set(row.markets) for row in specs.values()):
+        raise ConfigError("with the strategy's parameters the bands are wrong")
 
-    stage.check = refuse
+
+def test_a_row_whose_bands_cannot_be_traded_is_left_out_alone(stage, caplog):
+    stage.check = refuse_eth
+    stage.scanned()
+    assert set(stage.view.specs) == set()
+    assert stage.book == ["ETH-BTC"]  # what somebody wrote is not deleted
+    assert "ETH-BTC is in the book, but not traded: with the strategy's" in caplog.text
+    assert "SOL-ADA is retired" in caplog.text
+
+
+def test_an_open_spread_is_followed_whatever_its_bands(stage):
+    stage.check = refuse_eth
+    stage.open = {"ETH-BTC"}
+    stage.scanned()
+    assert set(stage.view.specs) == {"ETH-BTC"}
+
+
+def test_a_new_row_whose_bands_cannot_be_traded_does_not_join(tmp_path, caplog):
+    stage = Stage(tmp_path, spec_of("SOL-ADA", SOL, ADA))
+    stage.check = refuse_eth
+    stage.scanned()
+    assert (stage.book, stage.view.specs) == ([], {})
+    assert "does not join the book: with the strategy's" in caplog.text
+
+
+def test_a_full_disk_takes_no_entries_from_what_failed(stage, caplog, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_book_renewal, "save_book", full)
+    monkeypatch.setattr(_book_renewal, "save_text", full)
     stage.scanned()
     assert set(stage.view.specs) == {"ETH-BTC", "SOL-ADA"}
-    assert stage.book == ["ETH-BTC", "SOL-ADA"]
-    assert "the new book is not taken over: ETH-BTC: with the strategy's" in caplog.text
+    assert stage.view.barred == {"SOL-ADA"}
+    assert "a restart would forget which spreads take no entries" in caplog.text
+
+
+def test_a_damaged_list_of_the_retired_bars_every_spread_until_the_next_scan(stage, caplog):
+    stage.renewal.cooling_path.write_text("xx")
+    stage.renewal.restore(NOW_MS)
+    assert stage.view.barred == {"ETH-BTC", "SOL-ADA"}
+    assert "none of the book is entered until the next scan" in caplog.text
+    stage.scanned()
+    assert (set(stage.view.specs), stage.view.barred) == ({"ETH-BTC"}, frozenset())
+
+
+def test_a_list_of_the_retired_that_is_damaged_later_does_no_harm(stage):
+    stage.open = {"SOL-ADA"}
+    stage.scanned()
+    stage.renewal.cooling_path.write_text("xx")
+    good = outcome_of((ETH, BTC), (SOL, ADA))
+    passed = tuple(replace(test, pvalue=0.01) for test in good.retests)
+    stage.scanned(NOW_MS + 24 * HOUR_MS, good.model_copy(update={"retests": passed}))
+    assert stage.view.barred == {"SOL-ADA"}  # it has not cooled yet
+    assert "SOL" in stage.renewal.cooling_path.read_text()
 
 
 def test_a_damaged_list_of_the_retired_is_named(stage, caplog):

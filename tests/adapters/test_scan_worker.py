@@ -130,6 +130,13 @@ def test_a_gap_between_files_and_the_bot_is_refused(tmp_path):
     assert refused == "0 market(s) can be scanned: too many missing candles (3)"
 
 
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch):
+    asked = []
+    monkeypatch.setattr(_scan_worker.time, "sleep", asked.append)
+    return asked
+
+
 @pytest.mark.parametrize("content", [b"", b"no feather", None])
 def test_a_file_that_is_damaged_or_missing_costs_its_market_only(tmp_path, content, capsys):
     every = frames()
@@ -140,7 +147,49 @@ def test_a_file_that_is_damaged_or_missing_costs_its_market_only(tmp_path, conte
         path.write_bytes(content)
     outcome = answer(job_of(tmp_path), {}).outcome
     assert outcome.markets == 2
-    assert f"{SOL}: no data" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"{SOL}: no data" in said
+    assert str(path) in said
+
+
+def test_a_file_that_is_being_written_is_read_again(tmp_path, monkeypatch, pauses):
+    """Freqtrade writes in place: for a moment the file is cut off."""
+    store(tmp_path, frames())
+    path = tmp_path / "futures" / "SOL_USDT_USDT-1h-futures.feather"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+
+    def write_the_rest(seconds):
+        pauses.append(seconds)
+        path.write_bytes(whole)
+
+    monkeypatch.setattr(_scan_worker.time, "sleep", write_the_rest)
+    assert answer(job_of(tmp_path), {}).outcome.markets == 3
+    assert len(pauses) == 1
+
+
+def test_files_that_are_damaged_are_waited_for_once_together(tmp_path, pauses):
+    store(tmp_path, frames())
+    for path in (tmp_path / "futures").iterdir():
+        path.write_bytes(b"")
+    assert answer(job_of(tmp_path), {}).outcome is None
+    assert len(pauses) == 1
+
+
+def test_files_that_are_not_there_are_not_waited_for(tmp_path, pauses):
+    assert answer(job_of(tmp_path), {}).outcome is None
+    assert pauses == []
+
+
+def test_a_cut_off_file_is_named_where_the_bot_has_the_newest_candles(tmp_path):
+    """Then the market looks as if it had been listed late; a spread of it cannot be tested."""
+    every = frames()
+    store(tmp_path, every)
+    path = tmp_path / "futures" / "BTC_USDT_USDT-1h-futures.feather"
+    path.write_bytes(path.read_bytes()[:1000])
+    (test,) = answer(job_of(tmp_path), newest_of(every, 80)).outcome.retests
+    assert str(path) in test.reason
+    assert np.isnan(test.pvalue)
 
 
 def test_only_the_candles_that_can_matter_are_loaded(tmp_path, monkeypatch):

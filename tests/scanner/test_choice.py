@@ -111,10 +111,13 @@ def test_a_card_says_why_it_is_trusted_and_what_would_end_that():
         "Johansen's trace test agrees: 30.0 against 15.5.",
         "With the tails and volatility of its own returns (stationary bootstrap) p = 0.002.",
         "With frozen coefficients it went on reverting from 2024-01-01 to 2024-01-11, which took "
-        "no part in the discovery: p = 0.0001, demanded 0.01.",
+        "no part in the discovery: p = 0.0001, demanded 0.01. Traded are the coefficients of later "
+        "fits: the strategy fits anew at every refit.",
     )
     assert card.trust_ends_when == (
-        "A re-test over the then latest window has p above 0.05.",
+        "A re-test over the then latest window has p above 0.05. It shares most candles with this "
+        "one and notices a break only weeks later; until then, entries are limited by the p-value "
+        "of the strategy's own fit (ext.spreads.max_pvalue).",
         "The hedge ratio leaves 1 by more than it has already moved between parts of the window "
         "(10%).",
         "A deviation has not reverted after 3 half-lives (36 candles).",

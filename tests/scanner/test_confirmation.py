@@ -3,13 +3,15 @@ Confirmation on later data, with coefficients that those data did not choose.
 
 Planted bugs that turn this file red: coefficients fitted again; a constant in the test (any mean
 would do); Engle-Granger's critical values (too strict); the level not divided by the survivors;
-data that allow no test counted as confirmed.
+data that allow no test counted as confirmed; the smaller p-value of the two tests; the level of the
+value lost when its volatility is made steady.
 """
 
 import numpy as np
 import pytest
 
 from freqtrade_ext.scanner._confirmation import confirm
+from freqtrade_ext.scanner._steady_volatility import steady_value
 from freqtrade_ext.stats import adf, mackinnon_pvalue
 
 from .doubles import fit, reverting
@@ -23,8 +25,8 @@ def legs(seed: int, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return 0.3 + 0.7 * log_b + value, log_b
 
 
-def confirmed(value: np.ndarray, *, survivors: int = 1):
-    return confirm(LINE, *legs(1, value), level=0.05, survivors=survivors)
+def confirmed(value: np.ndarray, *, survivors: int = 1, bandwidth: float | None = None):
+    return confirm(LINE, *legs(1, value), level=0.05, survivors=survivors, bandwidth=bandwidth)
 
 
 def test_a_value_that_goes_on_reverting_is_confirmed():
@@ -72,3 +74,47 @@ def test_size_holds_wherever_a_random_walk_starts(start):
     hits = sum(confirmed(start + rng.standard_normal(200).cumsum()).passed for _ in range(400))
     assert hits <= 36
     assert hits >= (6 if start == 0.0 else 0)
+
+
+def test_the_weaker_of_the_plain_and_the_steady_test_counts():
+    rng = np.random.default_rng(6)
+    deviation = np.exp(np.sin(np.arange(NOBS) / 40.0))
+    weaker = set()
+    for _ in range(20):
+        value = (deviation * rng.standard_normal(NOBS)).cumsum()
+        plain = adf(value, trend="n").pvalue
+        steady = adf(steady_value(value, 50.0), trend="n").pvalue
+        assert confirmed(value, bandwidth=50.0).pvalue == pytest.approx(max(plain, steady))
+        assert confirmed(value).pvalue == pytest.approx(plain)
+        weaker.add(steady > plain)
+    assert weaker == {True, False}
+
+
+def test_clustered_volatility_no_longer_confirms():
+    """400 walks that revert to nothing, with nominal 1 %."""
+    rng = np.random.default_rng(7)
+    plain, both = [], []
+    for _ in range(400):
+        deviation = np.ones(NOBS)
+        start = rng.integers(0, NOBS - 60)
+        deviation[start : start + 60] = 12.0
+        value = (deviation * rng.standard_normal(NOBS)).cumsum()
+        plain.append(confirmed(value).pvalue)
+        both.append(confirmed(value, bandwidth=15.0).pvalue)
+    assert np.mean(np.array(plain) <= 0.01) > 0.03
+    assert np.mean(np.array(both) <= 0.01) <= 0.025
+
+
+def test_steady_volatility_does_not_forgive_another_mean():
+    value = reverting(np.random.default_rng(1), NOBS, 6.0, 0.01)
+    assert confirmed(value, bandwidth=50.0).passed
+    assert not confirmed(value + 0.2, bandwidth=50.0).passed
+    steady = steady_value(value + 0.2, 1e5)
+    np.testing.assert_allclose(steady / steady[0], (value + 0.2) / (value[0] + 0.2), rtol=1e-2)
+
+
+def test_a_value_that_stands_still_for_long_is_not_confirmed():
+    value = reverting(np.random.default_rng(1), NOBS, 6.0, 0.01)
+    value[100:400] = value[100]
+    test = confirmed(value, bandwidth=5.0)
+    assert not test.passed

@@ -27,7 +27,13 @@ def test_public_names_are_sorted_and_exist():
     assert all(hasattr(scanner, name) for name in scanner.__all__)
 
 
-_REFUSE_NOTHING = {"cooling_spreads", "due_moment", "render_cooling", "why_unusable"}
+_REFUSE_NOTHING = {
+    "cool_down",
+    "cooling_spreads",
+    "due_moment",
+    "render_cooling",
+    "why_unusable",
+}
 
 
 @pytest.mark.parametrize(

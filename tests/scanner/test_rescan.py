@@ -68,6 +68,14 @@ def test_a_test_that_could_not_be_made_survives_the_way(outcome):
     assert untested.reason == "XXX/USDT:USDT: was not among the histories"
 
 
+def test_what_the_null_scan_chose_survives_the_way(report):
+    assert ScanOutcome.of(report).chosen_by_chance == 0
+    found = ScanOutcome.of(replace(report, null_funnel=report.funnel))
+    read = ScanAnswer.parse(ScanAnswer(due_ms=0, outcome=found).render()).outcome
+    assert read.chosen_by_chance == len(report.cards) == 1
+    assert read.report().null_funnel == report.funnel
+
+
 def test_a_refusal_survives_the_way():
     read = ScanAnswer.parse(ScanAnswer(due_ms=7, refused="no data").render())
     assert (read.due_ms, read.outcome, read.refused) == (7, None, "no data")
@@ -219,7 +227,9 @@ def test_the_section_is_a_search_and_its_times():
 
 
 def test_a_mistake_in_the_section_is_one_line():
-    with pytest.raises(ConfigError, match=r"ext\.scan\.memory_mb: .*got 5.*from 512"):
-        load_part({"scan": {"memory_mb": 5}}, "scan", ScanSection)
+    with pytest.raises(ConfigError, match=r"ext\.scan\.memory_mb: .*got 700.*from 1024"):
+        load_part({"scan": {"memory_mb": 700}}, "scan", ScanSection)
+    with pytest.raises(ConfigError, match=r"ext\.scan\.edge\.promise_weight: unknown key"):
+        load_part({"scan": {"edge": {"promise_weight": 5.0}}}, "scan", ScanSection)
     with pytest.raises(ConfigError, match=r"ext\.scan\.famly: unknown key .*'family'"):
         load_part({"scan": {"famly": {}}}, "scan", ScanSection)

@@ -4,7 +4,8 @@ What a new report means for the book in use.
 Planted bugs that turn this file red: an open spread's row renewed; a failed open spread taken out
 of the book; a failed flat one kept; the cooling period forgotten, or applied to other markets; a
 newcomer with a leg that is in use; more spreads than the limit; a spread judged by the family's
-q-value; a spread that was not tested again let through.
+q-value; a spread that was not tested again let through; one that could not be tested retired;
+bands set by hand overwritten; newcomers although the null scan found something.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freqtrade_ext.errors import IllegalRequest
-from freqtrade_ext.scanner import Cooling, Retest, review_book, to_book
+from freqtrade_ext.scanner import (
+    Cooling,
+    Funnel,
+    FunnelStep,
+    Retest,
+    Stage,
+    review_book,
+    to_book,
+)
 
 from .doubles import card, fit, report, settings
 
@@ -62,13 +71,61 @@ def test_what_fails_while_open_winds_down_with_its_old_coefficients():
     assert review.cooling[0].markets == {"A/USDT", "B/USDT"}
 
 
-def test_what_cannot_be_tested_fails():
-    tests = (retest("A", "B", float("nan"), "B/USDT: delisted"), retest("C", "D", 0.01))
-    review = reviewed(report(retests=tests))
-    assert review.retired == ("A-B",)
-    assert review.reasons == (("A-B", "could not be tested again: B/USDT: delisted"),)
-    quiet = reviewed(report(retests=(retest("A", "B", float("nan")), retest("C", "D", 0.01))))
-    assert quiet.retired == ("A-B",)
+@pytest.mark.parametrize("opened", [[], ["A-B"]])
+@pytest.mark.parametrize("reason", ["B/USDT: no data", ""])
+def test_what_cannot_be_tested_stays_without_entries(reason, opened):
+    tests = (retest("A", "B", float("nan"), reason), retest("C", "D", 0.01))
+    review = reviewed(report(retests=tests), open_ids=opened)
+    assert review.untested == ("A-B",)
+    assert (review.staying, review.retired, review.winding_down) == (("C-D",), (), ())
+    assert review.cooling == ()
+    assert review.book.spreads == BOOK.spreads
+    sentence = reason or "the test has no result"
+    assert review.reasons == (("A-B", f"could not be tested again: {sentence}"),)
+
+
+def test_what_waited_for_a_scan_has_waited():
+    waiting = (Cooling.for_next_scan("A/USDT", "B/USDT"),)
+    assert reviewed(report(AB, CD), cooling=waiting).cooling == ()
+
+
+def test_what_fails_twice_cools_from_the_second_time():
+    before = (Cooling("B/USDT", "A/USDT", LATER + timedelta(days=3)),)
+    tests = (retest("A", "B", 0.9), retest("C", "D", 0.01))
+    review = reviewed(report(retests=tests), cooling=before)
+    assert review.cooling == (Cooling("A/USDT", "B/USDT", LATER + timedelta(days=7)),)
+
+
+def test_what_a_person_may_set_survives_a_renewal():
+    own = {
+        "z_score_threshold": 2.5,
+        "z_exit": 0.1,
+        "stop_loss_z": 3.0,
+        "mean_reversion_window": 80,
+        "max_holding": 12,
+    }
+    rows = (BOOK.spreads[0].model_copy(update=own), BOOK.spreads[1])
+    again = card("A/USDT", "B/USDT", fit=fit("A/USDT", "B/USDT", hedge_ratio=2.0))
+    renewed = reviewed(report(again, CD), book=BOOK.model_copy(update={"spreads": rows}))
+    row = renewed.book.get("A-B")
+    assert {name: getattr(row, name) for name in own} == own
+    assert (row.hedge_ratio, row.last_updated) == (2.0, LATER)
+
+
+def test_a_row_in_price_space_is_not_given_coefficients_of_log_space():
+    row = BOOK.spreads[0].model_copy(update={"hedge_space": "price"})
+    book = BOOK.model_copy(update={"spreads": (row, BOOK.spreads[1])})
+    assert reviewed(report(AB, CD), book=book).book.get("A-B") == row
+
+
+def test_nothing_comes_in_where_the_null_scan_chose_something():
+    chance = report().funnel
+    review = reviewed(report(AB, CD, EF, null_funnel=chance))
+    assert (review.new, review.staying) == ((), ("A-B", "C-D"))
+    sentence = "the null scan chose 40 spread(s), where there is nothing to find"
+    assert review.reasons == (("E-F", sentence),)
+    none = Funnel(tuple(FunnelStep(stage, 0) for stage in Stage), 0, 2.0)
+    assert reviewed(report(AB, CD, EF, null_funnel=none)).new == ("E-F",)
 
 
 def test_what_is_chosen_again_is_renewed_unless_it_is_open():

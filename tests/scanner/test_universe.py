@@ -4,7 +4,8 @@ Unequal histories on one grid: a named treatment or a named refusal for each kin
 Planted bugs that turn this file red: an interpolated gap; a gap filled backwards; a gap one candle
 longer than allowed; a candle at `end_ms` that is looked at; conflicting candles let through; zero
 turnover taken for a trade; listing age counted from the window instead of the listing; turnover
-summed over the window instead of a day; the order of the histories left in the columns.
+summed over the window instead of a day; the order of the histories left in the columns; the
+end of the latest candle taken for the end of all; many delisted markets that outvote the living.
 """
 
 import numpy as np
@@ -361,3 +362,144 @@ def test_a_span_knows_its_dates():
         "2024-01-02T00:00:00+00:00",
         24,
     )
+
+
+# Where the grid ends
+
+
+def several(count: int, candles: int = WINDOW) -> list[MarketHistory]:
+    return [history(f"M{k}/USDT", walk(k, candles)) for k in range(count)]
+
+
+def moved_last(each: MarketHistory, by: int) -> MarketHistory:
+    """Its last candle has a date that many candles too late."""
+    times = each.time_ms.copy()
+    times[-1] += by * HOUR_MS
+    return MarketHistory(each.market, times, each.close, each.quote_volume)
+
+
+@pytest.mark.parametrize("others", [1, 2, 5])
+@pytest.mark.parametrize("by", [4, 14, 720, 20_000])
+def test_one_wrong_date_refuses_that_market_and_nobody_else(others, by):
+    universe = built(*several(others), moved_last(bad(), by))
+    assert universe.markets == tuple(f"M{k}/USDT" for k in range(others))
+    assert universe.time_ms[-1] == grid(WINDOW)[-1]
+    (refusal,) = universe.refusals
+    assert (refusal.market, refusal.reason) == ("BAD/USDT", RefusalReason.LONG_GAP)
+    assert "after the common end 2024-01-17 16:00" in refusal.value
+
+
+def test_one_wrong_date_between_candles_without_turnover_is_seen_too():
+    fresh = bad(log_prices=walk(1, WINDOW + 50), quote_volume=np.full(WINDOW + 50, 5e5))
+    fresh.quote_volume[WINDOW:-1] = 0.0
+    refusal = only_refusal(fresh)
+    assert refusal.reason is RefusalReason.LONG_GAP
+
+
+def test_a_moment_given_by_the_caller_cuts_a_wrong_date():
+    end_ms = START_MS + WINDOW * HOUR_MS
+    universe = built(GOOD, moved_last(bad(), 720), end_ms=end_ms)
+    assert universe.markets == ("BAD/USDT", "GOOD/USDT")
+    assert universe.treatments == (Treatment("BAD/USDT", TreatmentKind.CARRIED_FORWARD, 1),)
+
+
+def test_an_old_moment_or_a_late_one_does_not_make_anybody_delisted():
+    late = START_MS + 3 * WINDOW * HOUR_MS
+    assert built(*several(3), end_ms=late).time_ms[-1] == grid(WINDOW)[-1]
+
+
+@pytest.mark.parametrize("more", [1, 3, 14, 100])
+def test_one_fresher_market_is_cut_and_nobody_refused(more):
+    fresh = bad(log_prices=walk(1, WINDOW + more))
+    universe = built(*several(3), fresh)
+    assert len(universe.markets) == 4
+    assert universe.refusals == ()
+    assert universe.time_ms[-1] == grid(WINDOW)[-1]
+    assert universe.treatments == (Treatment("BAD/USDT", TreatmentKind.CUT, more),)
+    np.testing.assert_allclose(universe.log_price("BAD/USDT"), walk(1, WINDOW + more)[:WINDOW])
+
+
+@pytest.mark.parametrize(("fresher", "carried"), [(1, 0), (2, 2), (3, 1)])
+def test_a_candle_more_or_less_refuses_nobody(fresher, carried):
+    """A download in progress: four markets, some of them one candle fresher."""
+    markets = several(4, WINDOW + 1)
+    stale = [without(each, WINDOW) for each in markets[fresher:]]
+    universe = built(*markets[:fresher], *stale)
+    assert (len(universe.markets), universe.refusals) == (4, ())
+    kinds = [each.kind for each in universe.treatments]
+    assert kinds.count(TreatmentKind.CARRIED_FORWARD) == carried
+
+
+def test_an_interrupted_download_does_not_make_the_others_delisted():
+    """One of five was loaded anew, after a hole."""
+    holed = without(bad(log_prices=walk(1, WINDOW + 200)), *range(WINDOW, WINDOW + 100))
+    universe = built(*several(4), holed)
+    assert len(universe.markets) == 4
+    assert universe.refusals[0].reason is RefusalReason.LONG_GAP
+
+
+def test_delisted_markets_are_still_refused_however_many_they_are():
+    living = several(3, 2 * WINDOW)
+    dead = [history(f"D{k}/USDT", walk(k, WINDOW + 20 * k)) for k in range(9)]
+    universe = built(*dead, *living)
+    assert universe.markets == ("M0/USDT", "M1/USDT", "M2/USDT")
+    assert {each.reason for each in universe.refusals} <= {
+        RefusalReason.DELISTED,
+        RefusalReason.NO_DATA,
+    }
+    assert len(universe.refusals) == 9
+
+
+def test_the_earlier_of_two_markets_is_delisted():
+    refusal = only_refusal(without(bad(), *range(380, 400)))
+    assert refusal.reason is RefusalReason.DELISTED
+
+
+def test_one_market_alone_ends_where_it_ends():
+    assert built(GOOD).time_ms[-1] == grid(WINDOW)[-1]
+    gap = without(bad(), *range(200, 210))
+    assert built(gap).refusals[0].reason is RefusalReason.LONG_GAP
+
+
+def test_a_gap_of_all_living_markets_does_not_hand_the_end_to_a_delisted_one():
+    living = [without(each, *range(700, 710)) for each in several(3, 2 * WINDOW)]
+    universe = built(bad(), *living)
+    assert universe.markets == ()
+    reasons = {each.market: each.reason for each in universe.refusals}
+    assert reasons.pop("BAD/USDT") in {RefusalReason.DELISTED, RefusalReason.NO_DATA}
+    assert set(reasons.values()) == {RefusalReason.LONG_GAP}
+
+
+def test_a_wrong_first_date_does_not_make_the_others_late():
+    times = grid(WINDOW)
+    times[0] -= 500 * HOUR_MS
+    early = MarketHistory("BAD/USDT", times, np.exp(walk(1)), np.full(WINDOW, 5e5))
+    universe = built(*several(2), early, window=1000)
+    assert universe.markets[-2:] == ("M0/USDT", "M1/USDT")
+    assert universe.time_ms[0] == START_MS
+
+
+def test_one_market_with_more_history_does_not_make_the_others_late():
+    longer = history("OLD/USDT", walk(4, 800), time_ms=grid(800, START_MS - 400 * HOUR_MS))
+    universe = built(*several(2), longer, window=1000)
+    assert (len(universe.markets), len(universe.time_ms)) == (3, WINDOW)
+
+
+def test_markets_without_any_turnover_have_no_data():
+    universe = built(bad(quote_volume=np.zeros(WINDOW)))
+    assert universe.refusals[0].reason is RefusalReason.NO_DATA
+
+
+@given(
+    by=st.integers(1, 50_000), place=st.integers(0, 4), count=st.integers(3, 6), first=st.booleans()
+)
+def test_no_single_history_ends_the_scan_of_the_others(by, place, count, first):
+    """Whatever one market's first or last date says, every other market takes part."""
+    markets = several(count)
+    victim = place % count
+    times = markets[victim].time_ms.copy()
+    times[0 if first else -1] += (-by if first else by) * HOUR_MS
+    wrong = markets[victim]
+    markets[victim] = MarketHistory(wrong.market, times, wrong.close, wrong.quote_volume)
+    universe = built(*markets, window=3_000)
+    assert {f"M{k}/USDT" for k in range(count)} - {wrong.market} <= set(universe.markets)
