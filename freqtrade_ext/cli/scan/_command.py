@@ -7,11 +7,10 @@ from typing import Any, Final
 import click
 
 from freqtrade_ext.cli._options import config_option
-from freqtrade_ext.cli.scan._request import ScanRequest
+from freqtrade_ext.cli.scan._request import INTERRUPTED, ScanRequest
 
 __all__ = ["scan"]
 
-_INTERRUPTED: Final = 130
 # Options that override a setting of ext.scan: name of the parameter, option, key.
 _LIMITS: Final = (
     ("max_qvalue", "--max-qvalue", "family.max_qvalue"),
@@ -89,7 +88,7 @@ def scan(configs: tuple[str, ...], no_null_scan: bool, **options: Any) -> None:
         from freqtrade_ext.cli.scan._run import run_scan
     except KeyboardInterrupt:
         click.echo("\nstopped; nothing has been written", err=True)
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
 
     given = {name: options.pop(name) for name, _, _ in _LIMITS}
     overrides = tuple(

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-__all__ = ["ScanRequest"]
+__all__ = ["INTERRUPTED", "ScanRequest"]
+
+INTERRUPTED: Final = 130  # exit code after Ctrl-C
 
 
 @dataclass(frozen=True, slots=True)

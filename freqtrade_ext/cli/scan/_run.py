@@ -15,7 +15,7 @@ from freqtrade_ext.cli.scan._files import LATEST, land
 from freqtrade_ext.cli.scan._html import page, plotly_script
 from freqtrade_ext.cli.scan._inputs import ScanInputs, gather
 from freqtrade_ext.cli.scan._progress import Heard, progress_on
-from freqtrade_ext.cli.scan._request import ScanRequest
+from freqtrade_ext.cli.scan._request import INTERRUPTED, ScanRequest
 from freqtrade_ext.cli.scan._tables import print_report, print_retests
 from freqtrade_ext.errors import ConfigError
 from freqtrade_ext.scanner import ScanReport, build_universe, scan_universe, to_book
@@ -25,7 +25,6 @@ __all__ = ["run_scan"]
 
 _DONE: Final = 0
 _FAILED: Final = 1
-_INTERRUPTED: Final = 130
 _FRESH: Final = timedelta(days=1)
 
 
@@ -61,7 +60,7 @@ def run_scan(request: ScanRequest) -> int:
         return _scan(request, written)
     except KeyboardInterrupt:
         click.echo(f"\nstopped; {written}", err=True)
-        return _INTERRUPTED
+        return INTERRUPTED
 
 
 def _scan(request: ScanRequest, written: _Written) -> int:
