@@ -2,13 +2,22 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from freqtrade_ext.execution._books import AccountBooks, BookedTrade
 from freqtrade_ext.execution._intents import Intent, IntentPurpose, IntentState
 from freqtrade_ext.execution._ports import OrderReport
 from freqtrade_ext.execution._snapshot import AccountSnapshot
 
-__all__ = ["GRACE_MS", "STOP_GRACE_MS", "InFlight", "in_flight", "is_own_stop_fill"]
+__all__ = [
+    "GRACE_MS",
+    "REPORT_GRACE_MS",
+    "STOP_GRACE_MS",
+    "InFlight",
+    "in_flight",
+    "is_own_stop_fill",
+    "late_report",
+]
 
 GRACE_MS = 3_000  # positions lag behind fills, and the books behind both
 REPORT_GRACE_MS = 30_000  # fills show in positions before they show in orders
@@ -103,6 +112,51 @@ def _of_trade(trade: BookedTrade, snapshot: AccountSnapshot, grace_ms: int) -> I
         if seen is None or seen.filled_quantity > 0 or is_young:
             text = f"order {ref.venue_order_id} of trade {trade.trade_id} may be filling"
             yield InFlight(trade.market, text)
+
+
+def late_report(
+    market: str,
+    gap: Decimal,
+    since_ms: int,
+    books: AccountBooks,
+    snapshot: AccountSnapshot,
+    intents: Mapping[str, Intent],
+) -> InFlight | None:
+    """
+    Find orders of ours that are still shown as open, and may have made a gap already.
+
+    Parameters
+    ----------
+    gap : Decimal
+        What the venue holds beyond the books, signed base units.
+    since_ms : int
+        When this gap was first seen. `REPORT_GRACE_MS` later such orders explain it no more: one
+        that stalls must not hide what somebody else has closed.
+    intents : mapping
+        Intents of the open orders, by client order id.
+
+    Returns
+    -------
+    InFlight, optional
+        None unless what is left of the orders in the gap's direction covers it. A stop that waits
+        for its price is none of them: it cannot fill.
+    """
+    known = {ref.venue_order_id for trade in books.of(market) for ref in trade.orders}
+    able = [
+        order
+        for order in snapshot.open_orders
+        if order.market == market
+        and not order.is_conditional
+        and order.side.sign * gap > 0
+        and (order.client_order_id in intents or order.venue_order_id in known)
+    ]
+    left = sum((order.quantity - order.filled_quantity for order in able), Decimal(0))
+    until_ms = since_ms + REPORT_GRACE_MS
+    if not able or left < abs(gap) or snapshot.taken_ms >= until_ms:
+        return None
+    names = ", ".join(order.venue_order_id for order in able)
+    text = f"our order {names} is shown as open, and may have filled"
+    return InFlight(market, text, until_ms)
 
 
 def is_own_stop_fill(order: OrderReport, trade: BookedTrade, intents: Mapping[str, Intent]) -> bool:

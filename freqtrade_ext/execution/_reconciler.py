@@ -18,7 +18,12 @@ from freqtrade_ext.execution._differences import (
     positions_of_others,
 )
 from freqtrade_ext.execution._ghosts import Ghosts, is_of_ghost
-from freqtrade_ext.execution._in_flight import GRACE_MS, InFlight, in_flight
+from freqtrade_ext.execution._in_flight import (
+    GRACE_MS,
+    InFlight,
+    in_flight,
+    late_report,
+)
 from freqtrade_ext.execution._inbox import Decision, Inbox, InboxItem
 from freqtrade_ext.execution._intents import Intent
 from freqtrade_ext.execution._pass_report import Action, PassReport, PassReports
@@ -38,6 +43,7 @@ _PAUSE_SECONDS: Final = 0.7
 _WAIT_MS: Final = 5_000  # how long a recovery waits for what has only just changed
 _LATE_MS: Final = 60_000
 
+_OF_POSITIONS: Final = CLOSINGS | EXCESSES | {DifferenceKind.UNKNOWN}
 _REPORT_ONLY: Final = frozenset(
     {
         DifferenceKind.SETTINGS_MISMATCH,
@@ -62,9 +68,10 @@ class _Cause:
     """The orders that a market was last asked for, while its difference was `gap`."""
 
     gap: Decimal
-    asked_ms: int
-    times: int
-    orders: tuple[OrderReport, ...]
+    since_ms: int  # when nothing explained it for the first time
+    asked_ms: int = 0
+    times: int = 0
+    orders: tuple[OrderReport, ...] = ()
 
 
 @dataclass(slots=True)
@@ -264,22 +271,44 @@ class Reconciler:
             if market not in flying:
                 self._ask_for_cause(market, books, work)
         self._causes = {name: cause for name, cause in self._causes.items() if name in apart}
-        work.flying = in_flight(books, snapshot, self._intents(work), work.causes, now_ms=now_ms)
+        flying = in_flight(books, snapshot, self._intents(work), work.causes, now_ms=now_ms)
+        found, late = self._find(books, snapshot, work)
+        for market in late:
+            self._causes[market].times = 0  # its report is about to come: ask at every look
+        work.flying = {**late, **flying}
         work.deferred = tuple(work.flying[market] for market in apart if market in work.flying)
         work.others = positions_of_others(books, snapshot)
-        found = compare(books, snapshot, self._intents(work), work.causes, lots, now_ms)
         work.differences = (*work.refused, *found)
+
+    def _find(
+        self, books: AccountBooks, snapshot: AccountSnapshot, work: _Work
+    ) -> tuple[tuple[Difference, ...], dict[str, InFlight]]:
+        """Find the differences, and the markets that an order still open may explain."""
+        intents = self._intents(work, snapshot.open_orders)
+        lots = self._lots_of(books, snapshot)
+        found = compare(books, snapshot, intents, work.causes, lots, self._clock.now_ms())
+        by_id = {intent.client_order_id: intent for intent in intents}
+        late: dict[str, InFlight] = {}
+        for difference in found:
+            market, cause = difference.market, self._causes.get(difference.market)
+            if difference.kind not in _OF_POSITIONS or cause is None:
+                continue
+            gap, since_ms = difference.gap, cause.since_ms
+            reason = late_report(market, gap, since_ms, books, snapshot, by_id)
+            if reason is not None and not self._is_proven(difference):
+                late[market] = reason
+        return tuple(each for each in found if each.market not in late), late
 
     def _ask_for_cause(self, market: str, books: AccountBooks, work: _Work) -> None:
         now_ms = self._clock.now_ms()
         position = work.snapshot.positions.get(market)
         gap = (position.quantity if position else Decimal(0)) - books.held(market)
         known = self._causes.get(market)
-        if known is not None and known.gap != gap:
-            known = None
+        if known is None or known.gap != gap:
+            known = self._causes[market] = _Cause(gap, work.snapshot.taken_ms)
         # A difference that is only reported lasts for days: its cause does not change.
-        is_fresh = known is not None and now_ms - known.asked_ms < _ASK_AGAIN_MS
-        if known is not None and is_fresh and known.times >= _ASK_AT_ONCE:
+        is_fresh = now_ms - known.asked_ms < _ASK_AGAIN_MS
+        if is_fresh and known.times >= _ASK_AT_ONCE:
             work.causes[market] = known.orders
             return
         try:
@@ -288,7 +317,7 @@ class Reconciler:
             work.unasked.add(market)
             work.errors.append(str(error))
             return
-        self._causes[market] = _Cause(gap, now_ms, 1 + (known.times if known else 0), orders)
+        known.asked_ms, known.times, known.orders = now_ms, known.times + 1, orders
         work.causes[market] = orders
 
     def _orders_of(self, market: str, books: AccountBooks, work: _Work) -> tuple[OrderReport, ...]:
@@ -307,9 +336,10 @@ class Reconciler:
                 work.ended.append(order)  # the position may lag behind the trade that it closed
         return tuple(kept)
 
-    def _intents(self, work: _Work) -> tuple[Intent, ...]:
+    def _intents(self, work: _Work, seen: Sequence[OrderReport] = ()) -> tuple[Intent, ...]:
         refused = {difference.key for difference in work.refused}
         named = [
+            *seen,
             *work.snapshot.open_orders,
             *work.ended,
             *(order for orders in work.causes.values() for order in orders),
@@ -439,14 +469,7 @@ class Reconciler:
     def _still_there(
         self, difference: Difference, books: AccountBooks, snapshot: AccountSnapshot, work: _Work
     ) -> Difference | None:
-        found = compare(
-            books,
-            snapshot,
-            self._intents(work),
-            work.causes,
-            self._lots_of(books, snapshot),
-            self._clock.now_ms(),
-        )
+        found, _ = self._find(books, snapshot, work)
         return next((each for each in found if each.key == difference.key), None)
 
 
