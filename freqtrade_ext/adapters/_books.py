@@ -1,11 +1,12 @@
 """Freqtrade's trades and orders as the books that the domain observes."""
 
+import math
 from decimal import Decimal
 from typing import Any
 
 from freqtrade_ext.spreads import BookedOrder, LegBook, to_quantity
 
-__all__ = ["leg_book"]
+__all__ = ["counted_orders", "leg_book"]
 
 
 def leg_book(trade: Any, *, in_callback: bool = False) -> LegBook:
@@ -40,3 +41,30 @@ def leg_book(trade: Any, *, in_callback: bool = False) -> LegBook:
     if not in_callback:
         held = to_quantity(trade.amount or 0.0) * sign if trade.is_open else Decimal(0)
     return LegBook(orders=tuple(orders), held=held)
+
+
+def counted_orders(trade: Any) -> dict[str, Decimal]:
+    """
+    Find the orders whose fills are in the amount of a trade for certain.
+
+    Freqtrade commits an order with its fill before it books the fill, and counts an order when it
+    has ended. So only ended rows count, and only where they add up to the amount.
+
+    Parameters
+    ----------
+    trade : Trade or LocalTrade
+        An open trade with its orders.
+
+    Returns
+    -------
+    dict
+        Filled quantity, positive base units, by the exchange's order id.
+    """
+    ended = [order for order in trade.orders if order.safe_filled and not order.ft_is_open]
+    total = sum(
+        order.safe_filled * (1 if order.ft_order_side == trade.entry_side else -1)
+        for order in ended
+    )
+    if not math.isclose(total, trade.amount or 0.0, rel_tol=1e-9, abs_tol=1e-12):
+        return {}
+    return {str(order.order_id): to_quantity(order.safe_filled) for order in ended}

@@ -80,6 +80,9 @@ class OrderOwner(Protocol):
     def held(self, market: str) -> Decimal:
         """Return the signed position of a market by the books."""
 
+    def counted(self, market: str) -> Mapping[str, Decimal]:
+        """Return the ended orders that make up `held`: filled quantity by the venue's id."""
+
     def trade_of(self, market: str) -> int | None:
         """Return the open trade of a market by the books."""
 
@@ -246,6 +249,7 @@ class OrderGate:
             leverage=self._leverage.get(asked.market, 1.0),
             tag=self._owner.said_of(asked.market, reduce_only=asked.reduce_only),
             held_before=self._owner.held(asked.market),
+            counted=self._owner.counted(asked.market),
         )
 
     def _is_in_books(self, intent: Intent) -> bool:

@@ -1,10 +1,11 @@
 """Which of the desk's orders Freqtrade is sending, and which leave with it: both legs at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 from freqtrade.persistence import Trade
 
+from freqtrade_ext.adapters._books import counted_orders
 from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._order_gate import AskedOrder
 from freqtrade_ext.adapters._tags import EntryTag
@@ -56,6 +57,8 @@ class SpreadOrders:
         The clock.
     held : callable
         Signed position of a market by the books; Freqtrade's by default.
+    counted : callable
+        Ended orders that make up `held`; Freqtrade's by default.
     has_trade : callable
         Whether the books have an open trade of a spread's leg; Freqtrade's by default.
     """
@@ -67,6 +70,7 @@ class SpreadOrders:
         leverage: float,
         now_ms: Callable[[], int],
         held: Callable[[str], Decimal] | None = None,
+        counted: Callable[[str], Mapping[str, Decimal]] | None = None,
         has_trade: IsHeld | None = None,
     ) -> None:
         self._desk = desk
@@ -74,6 +78,7 @@ class SpreadOrders:
         self._leverage = leverage
         self._now_ms = now_ms
         self._held = held or _held_by_freqtrade
+        self._counted = counted or _counted_by_freqtrade
         self._has_trade = has_trade or _has_freqtrade_trade
 
     def claim(self, asked: AskedOrder) -> Sequence[Intent]:
@@ -133,6 +138,7 @@ class SpreadOrders:
             tag=_said(record, leg, order),
             # An entry of this very call is not in the books yet; the desk has heard of it.
             held_before=self.held(market) or record.position.leg(leg).held,
+            counted=self.counted(market),
         )
 
     @answer_on_error(())
@@ -208,6 +214,10 @@ class SpreadOrders:
         """Return the signed position of a market by the books."""
         return self._held(market)
 
+    def counted(self, market: str) -> Mapping[str, Decimal]:
+        """Return the ended orders that make up `held`: filled quantity by the venue's id."""
+        return self._counted(market)
+
     def trade_of(self, market: str) -> int | None:
         """Return the open trade of a market by the books."""
         trade = next(iter(Trade.get_trades_proxy(pair=market, is_open=True)), None)
@@ -231,6 +241,11 @@ def _held_by_freqtrade(market: str) -> Decimal:
     return sum(
         (Decimal(str(t.amount or 0.0)) * (-1 if t.is_short else 1) for t in trades), Decimal(0)
     )
+
+
+def _counted_by_freqtrade(market: str) -> Mapping[str, Decimal]:
+    trades = Trade.get_trades_proxy(pair=market, is_open=True)
+    return {name: filled for trade in trades for name, filled in counted_orders(trade).items()}
 
 
 def _has_freqtrade_trade(spread_id: str, leg: LegName, market: str) -> bool:

@@ -1,6 +1,7 @@
 """An order as it is meant, written down before it is sent."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -100,6 +101,9 @@ class Intent:
         When it was written, ms since 1970.
     held_before : Decimal
         Signed position of the market, by our books, before the order.
+    counted : mapping
+        Ended orders whose fills are in `held_before` for certain: filled quantity, positive, by the
+        venue's order id. Where the books do not add up it is empty: then nothing is certain.
     state : IntentState
     sent_ms, settled_ms : int, optional
         When it was first sent; when its outcome was known.
@@ -129,6 +133,7 @@ class Intent:
     leverage: float = 1.0
     tag: str = ""
     held_before: Decimal = Decimal(0)
+    counted: Mapping[str, Decimal] = field(default_factory=dict, hash=False)
     state: IntentState = IntentState.WRITTEN
     sent_ms: int | None = None
     settled_ms: int | None = None

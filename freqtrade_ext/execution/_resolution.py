@@ -202,13 +202,16 @@ def _is_another(report: OrderReport | None, *, trusts_names: bool) -> bool:
 def _move_hint(intent: Intent, evidence: Evidence, found_ms: Mapping[str, int]) -> str:
     """Say that the position has moved the order's way unexplained; empty when it has not."""
     expected, in_doubt = intent.held_before, Decimal(0)
+    counted = dict(intent.counted)
     for fill in evidence.fills or ():
-        signed = fill.quantity * fill.side.sign
         match _came_later(fill, intent, found_ms):
             case True:
-                expected += signed
+                expected += fill.quantity * fill.side.sign
             case None if fill.side is intent.side:
-                in_doubt += signed
+                # What the books had counted of its order, before this one, is no doubt.
+                left = counted.get(fill.venue_order_id, Decimal(0))
+                in_doubt += max(fill.quantity - left, Decimal(0)) * fill.side.sign
+                counted[fill.venue_order_id] = max(left - fill.quantity, Decimal(0))
     position = evidence.position or Decimal(0)
     if (position - expected - in_doubt) * intent.side.sign <= 0:
         return ""

@@ -1,6 +1,6 @@
 """The host's trades and orders, as Freqtrade keeps them; and the port through which they change."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -189,6 +189,16 @@ class HostBooks:
     def held(self, market: str) -> Decimal:
         """Signed position by the books."""
         return sum((trade.held for trade in self.open_trades(market)), ZERO)
+
+    def counted(self, market: str) -> Mapping[str, Decimal]:
+        """Ended orders that make up what is held, as the adapter finds them."""
+        found: dict[str, Decimal] = {}
+        for trade in self.open_trades(market):
+            ended = [order for order in trade.orders if order.filled and not order.is_open]
+            total = sum(o.filled * (1 if o.role == "entry" else -1) for o in ended)
+            if total == trade.amount:
+                found |= {order.order_id: order.filled for order in ended}
+        return found
 
 
 def _copies(trades: Sequence[HostTrade]) -> list[HostTrade]:

@@ -63,6 +63,7 @@ class Gate:
             leverage=float(LEVERAGE),
             now_ms=lambda: world.now,
             held=books.held,
+            counted=books.counted,
             has_trade=lambda spread_id, leg, market: any(
                 tag_parts(trade.tag) == (spread_id, leg.value)
                 for trade in books.open_trades(market)
@@ -121,6 +122,7 @@ class Gate:
             leverage=float(LEVERAGE),
             tag="MANUAL" if asked.reduce_only else "",
             held_before=self._books.held(asked.market),
+            counted=self._books.counted(asked.market),
         )
 
     def _is_in_books(self, intent: Intent) -> bool:

@@ -338,6 +338,9 @@ class FreeOwner:
     def held(self, market: str) -> Decimal:
         return D(0)
 
+    def counted(self, market: str) -> dict[str, Decimal]:
+        return {}
+
     def trade_of(self, market: str) -> int | None:
         return None
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from freqtrade.persistence import LocalTrade, Trade
 
-from freqtrade_ext.adapters._books import leg_book
+from freqtrade_ext.adapters._books import counted_orders, leg_book
 from freqtrade_ext.spreads import BookedOrder
 
 from .doubles import add_order, entered, left, trade_of
@@ -108,3 +108,40 @@ def test_a_trade_without_orders_holds_nothing(kind):
     book = leg_book(trade_of(kind))
     assert book.orders == ()
     assert book.held == 0
+
+
+# Which orders are in the amount for certain.
+
+
+@pytest.mark.parametrize("is_short", [False, True])
+def test_ended_orders_that_make_up_the_amount_are_counted(kind, is_short):
+    trade = left(entered(trade_of(kind, is_short=is_short), 0.3, 100.0), 0.1, 101.0)
+    entry, exit_ = trade.orders
+    assert counted_orders(trade) == {
+        entry.order_id: Decimal("0.3"),
+        exit_.order_id: Decimal("0.1"),
+    }
+
+
+def test_an_order_that_still_works_is_not_counted(kind):
+    trade = entered(trade_of(kind), 2.0, 100.0)
+    add_order(trade, "sell", 1.0, 101.0, filled=0.5, is_open=True)
+    assert list(counted_orders(trade).values()) == [Decimal("2.0")]
+
+
+def test_an_order_that_ended_without_a_fill_is_not_counted(kind):
+    trade = entered(trade_of(kind), 2.0, 100.0)
+    add_order(trade, "stoploss", 2.0, 90.0, filled=0.0)
+    assert list(counted_orders(trade).values()) == [Decimal("2.0")]
+
+
+def test_nothing_is_certain_while_a_fill_is_committed_and_not_booked(kind):
+    """Killed between the two: the row has its fill, and the amount is the old one."""
+    trade = entered(trade_of(kind), 2.0, 100.0)
+    add_order(trade, "sell", 0.5, 101.0, filled=0.5)
+    assert trade.amount == 2.0
+    assert counted_orders(trade) == {}
+
+
+def test_a_trade_without_fills_has_counted_nothing(kind):
+    assert counted_orders(trade_of(kind)) == {}

@@ -17,6 +17,7 @@ Bugs planted by hand, each caught by the test named:
     test_a_row_of_another_version_is_a_store_error
 """
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -70,7 +71,8 @@ def store(engines):
 
 def test_what_was_saved_is_there_for_another_process(store, database):
     saved = intent(ETH, "-0.25", owner="ETH-BTC", leg="A", price=Decimal("50.1"), tag="a tag",
-                   kind=OrderKind.LIMIT, held_before=Decimal("-1.5"), sent_ms=7)  # fmt: skip
+                   kind=OrderKind.LIMIT, held_before=Decimal("-1.5"),
+                   counted={"7": Decimal("1.50")}, sent_ms=7)  # fmt: skip
     store.save(saved)
     code = (
         "import sys; from sqlalchemy import create_engine\n"
@@ -114,6 +116,18 @@ def test_an_intent_comes_back_as_it_was(quantity, price, state, side, purpose, t
     store.save(saved)
     assert store.find("x-1") == saved
     engine.dispose()
+
+
+def test_an_intent_of_an_earlier_version_is_read(store, database):
+    """It does not say which orders were counted: none is known to be."""
+    saved = intent(ETH, "1", counted={"7": Decimal(1)})
+    store.save(saved)
+    with sqlite3.connect(database.removeprefix("sqlite:///")) as connection:
+        (document,) = connection.execute("SELECT intent FROM ext_intents").fetchone()
+        fields = json.loads(document)
+        assert fields.pop("counted") == {"7": "1"}
+        connection.execute("UPDATE ext_intents SET intent = ?", (json.dumps(fields),))
+    assert store.find(saved.client_order_id) == replace(saved, counted={})
 
 
 def test_saving_again_overwrites(store, engines):

@@ -98,6 +98,9 @@ class Owner:
     def held(self, market):
         return D("0.7")
 
+    def counted(self, market):
+        return {"41": D("0.7")}
+
     def trade_of(self, market):
         return 12
 
@@ -179,6 +182,7 @@ def test_an_unclaimed_order_gets_a_name_of_its_own(stage):
     assert len(saved.client_order_id) <= 36
     assert (saved.purpose, saved.owner, saved.tag) == (IntentPurpose.FORCED, None, "")
     assert (saved.held_before, saved.quantity, saved.side) == (D("0.7"), D("0.2"), OrderSide.SELL)
+    assert saved.counted == {"41": D("0.7")}
     assert saved.leverage == 2.0
 
 

@@ -189,6 +189,8 @@ def test_both_exits_leave_together_with_their_reason(stage):
     held = [abs(stage.desk.records["ETH-BTC"].position.leg(leg).held) for leg in LegName]
     assert [one.quantity for one in (first, second)] == held
     assert first.held_before == stage.owner.held(ETH) != 0
+    assert first.counted == stage.owner.counted(ETH)
+    assert sum(first.counted.values()) == abs(first.held_before)
 
 
 def test_held_is_signed(stage):
