@@ -37,6 +37,9 @@ __all__ = ["REPORT_FILE", "Account", "SystemClock"]
 logger = logging.getLogger(__name__)
 
 REPORT_FILE: Final = Path("logs") / "recovery_report.json"
+# Freqtrade itself needs 5 to 6 s to start, and the bot is to trade again after 10. What is unknown
+# by then is asked for in the loop, and its market is not entered.
+_RECOVERY_ASKS_SECONDS: Final = 2.5
 _DAY_MS: Final = 24 * 3_600_000
 
 
@@ -101,7 +104,7 @@ class Account:
             InboxTable(engine),
             clock,
             lambda market: Decimal(str(exchange.get_precision_amount(market) or 0)),
-            settling_seconds=settings.patience_seconds,
+            settling_seconds=min(settings.patience_seconds, _RECOVERY_ASKS_SECONDS),
         )
         lease = AccountLease(with_credentials(config, exchange._api), engine, clock)
         report_file = Path(config["user_data_dir"]) / REPORT_FILE

@@ -157,20 +157,26 @@ class SpreadOrders:
             self._report(record.position.spread_id, outcome)
         return self._closing(record.position.spread_id)
 
-    def left_over(self) -> Sequence[Sequence[Intent]]:
+    def left_over(self, is_in_question: Callable[[str], bool]) -> Sequence[Sequence[Intent]]:
         """
         Orders with which an earlier run was unwinding spreads when it died, spread by spread.
 
         They need not wait for candles. One that was sent keeps its name, so that the guard does
-        not send it again. A leg without a trade of its own is left alone: what stands in its market
-        is somebody else's. Exits are left to Freqtrade: they may be limit orders.
+        not send it again; one whose outcome is unknown (`is_in_question`, by client order id) is
+        left to the loop, or the start would wait for it. A leg without a trade of its own is left
+        alone: what stands in its market is somebody else's. Exits are left to Freqtrade: they may
+        be limit orders.
         """
         records = list(self._desk().records.items())
         unwinding = [
             name for name, record in records if record.position.state is SpreadState.UNWINDING
         ]
         closing = (self._closing(name, self._has_trade) for name in unwinding)
-        return [intents for intents in closing if intents]
+        known = (
+            [each for each in intents if not is_in_question(each.client_order_id)]
+            for intents in closing
+        )
+        return [intents for intents in known if intents]
 
     def _report(self, spread_id: str, outcome: OrderOutcome) -> None:
         """Tell the desk what became of an order, as the books will tell it later."""

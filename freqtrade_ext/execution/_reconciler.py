@@ -40,7 +40,7 @@ _LOOK_BACK_MS: Final = 86_400_000
 _ASK_AGAIN_MS: Final = 60_000
 _ASK_AT_ONCE: Final = 3  # times that a cause is asked for at every look: orders are listed late
 _PAUSE_SECONDS: Final = 0.7
-_WAIT_MS: Final = 5_000  # how long a recovery waits for what has only just changed
+_WAIT_MS: Final = 3_500  # how long a recovery takes its time for what has only just changed
 _LATE_MS: Final = 60_000
 
 _OF_POSITIONS: Final = CLOSINGS | EXCESSES | {DifferenceKind.UNKNOWN}
@@ -200,10 +200,10 @@ class Reconciler:
 
         For a time when nobody trades: one look is enough, except for what has changed within the
         last moments, as a position may lag behind it. Passes that only wait for that do not count
-        towards `max_passes`.
+        towards `max_passes`. What takes longer is left to the passes of the running bot.
         """
-        self._resolve()
         wait_until_ms = self._clock.now_ms() + _WAIT_MS
+        self._resolve()
         passes: list[PassReport] = []
         snapshot: AccountSnapshot | None = None
         counted = 0
@@ -221,6 +221,8 @@ class Reconciler:
                 break
             if not _only_waits(passes[-1], wait_until_ms):
                 counted += 1
+                if passes[-1].is_idle:  # it waits for what takes longer: another would see the same
+                    break
         return PassReports(
             passes=tuple(passes),
             snapshot=snapshot,
@@ -233,8 +235,9 @@ class Reconciler:
         until_ms = self._clock.now_ms() + int(self._settling_seconds * 1000)
         while self._guard.open_questions() and self._clock.now_ms() < until_ms:
             self._guard.ask()
-            if self._guard.open_questions():
-                self._clock.sleep(_PAUSE_SECONDS)
+            left_seconds = (until_ms - self._clock.now_ms()) / 1000
+            if self._guard.open_questions() and left_seconds > 0:
+                self._clock.sleep(min(_PAUSE_SECONDS, left_seconds))
 
     def _pass(self, snapshot: AccountSnapshot, *, looks: int, take_up_after_ms: int) -> PassReport:
         work = _Work(snapshot)

@@ -87,6 +87,8 @@ def decide(position: SpreadPosition, event: Event) -> tuple[SpreadPosition, list
        A leg partly gone trims the other, and is not bought back; an excess is reduced to the aim.
     6. Orders that only reduce are reduce-only and are repeated without limit, with an alert
        after every ``alert_after`` failures; a trim becomes a full unwind after ``max_retries``.
+       After a rejection the ``retry_interval_ms`` counts from when the order was sent: proving
+       that one never arrived has taken longer than that.
     7. Whatever fills late, twice or too much is booked once and repaired.
     """
     before = position.state
@@ -197,18 +199,17 @@ def _end_order(
         return position, []
     if not was_needed:  # its end is what we wanted: no failure, no pause
         return position, []
-    return _end_short(position, event.leg)
+    # Nothing of a rejected order can still fill: a leg that must go waits no longer than it has.
+    is_over = isinstance(event, OrderRejected) and order.reduce_only
+    return _end_short(position, event.leg, order.submitted_ms if is_over else position.clock_ms)
 
 
-def _end_short(position: SpreadPosition, name: LegName) -> Outcome:
+def _end_short(position: SpreadPosition, name: LegName, since_ms: int) -> Outcome:
     leg, policy = position.leg(name), position.policy
-    leg = replace(
-        leg,
-        short_ends=leg.short_ends + 1,
-        retry_at_ms=position.clock_ms + policy.retry_interval_ms,
-    )
-    position = position.with_leg(name, leg)
+    retry_at_ms = since_ms + policy.retry_interval_ms
     leaving = position.state in (SpreadState.CLOSING, SpreadState.UNWINDING)
+    leg = replace(leg, short_ends=leg.short_ends + 1, retry_at_ms=retry_at_ms)
+    position = position.with_leg(name, leg)
     if not leaving or leg.short_ends % policy.alert_after:
         return position, []
     text = (

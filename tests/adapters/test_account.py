@@ -10,6 +10,8 @@ Bugs planted by hand, each caught by the test named:
 6. a report that cannot be written stops the bot -> test_a_full_disk_does_not_stop_a_recovery
 7. recent trades are left out of the report -> test_the_report_has_the_trades_of_a_day
 8. settings do not reach the guard -> test_settings_reach_the_guard
+9. recovery asks for as long as the guard's patience ->
+   test_an_order_that_was_never_sent_holds_no_start_and_is_proven_absent_later
 """
 
 import json
@@ -112,11 +114,19 @@ def test_an_order_that_was_sent_and_lost_is_adopted(account, bench, report_of):
     assert report_of()["actions"] == []
 
 
-def test_an_order_that_was_never_sent_is_proven_absent(account, bench):
+def test_an_order_that_was_never_sent_holds_no_start_and_is_proven_absent_later(
+    account, bench, clock
+):
+    """The patience of 10 s is for a lost answer; Freqtrade's own start takes 5 to 6 s of 10."""
     meant = intent(BTC, "0.1")
     account.store.save(meant)
     report = account.recover()
-    assert report.recovery_status is RecoveryStatus.SUCCESS
+    assert clock.ms <= 3_500
+    assert report.recovery_status is RecoveryStatus.ALERT
+    assert f"order {meant.client_order_id}" in " ".join(report.warnings)
+    for _ in range(5):  # loops of the bot
+        clock.ms += 2_000
+        account.reconciler.catch_up()
     assert account.store.find(meant.client_order_id).state.value == "absent"
     assert bench.accepted(meant.client_order_id) == 0
 

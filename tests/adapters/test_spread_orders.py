@@ -44,6 +44,11 @@ MARKETS = {LegName.A: ETH, LegName.B: BTC}
 D = Decimal
 
 
+def answered(client_order_id):
+    """Say that the outcome of an order is known."""
+    return False
+
+
 class Stage:
     """A spread that has been asked to open, and the owner of its orders."""
 
@@ -283,10 +288,19 @@ def test_what_an_earlier_run_was_unwinding_is_closed_under_the_same_name(stage):
     _, following = react(stage, IntentState.CONFIRMED, IntentState.REJECTED)
     assert stage.state is SpreadState.UNWINDING
     book_entry(stage, LegName.A)
-    ((again,),) = stage.owner.left_over()
+    ((again,),) = stage.owner.left_over(answered)
     (before,) = following
     assert (again.client_order_id, again.quantity) == (before.client_order_id, before.quantity)
     assert again.reduce_only
+
+
+def test_an_unwind_that_is_being_asked_for_is_left_to_the_loop(stage):
+    """The guard would hold the start until its patience is over."""
+    _, (sent,) = react(stage, IntentState.CONFIRMED, IntentState.REJECTED)
+    book_entry(stage, LegName.A)
+    asked = []
+    assert list(stage.owner.left_over(lambda name: asked.append(name) or True)) == []
+    assert asked == [sent.client_order_id]
 
 
 @pytest.mark.parametrize("tag", [None, "ETH-SOL long A", "ETH-BTC long B"])
@@ -295,15 +309,15 @@ def test_what_stands_in_the_market_of_a_leg_without_a_trade_is_not_closed(stage,
     react(stage, IntentState.CONFIRMED, IntentState.REJECTED)
     if tag is not None:
         book_entry(stage, LegName.A, tag)
-    assert list(stage.owner.left_over()) == []
+    assert list(stage.owner.left_over(answered)) == []
 
 
 def test_exits_are_not_left_over(stage):
     stage.enter()
-    assert list(stage.owner.left_over()) == []
+    assert list(stage.owner.left_over(answered)) == []
     stage.desk.request_exit("ETH-BTC", CloseReason.MANUAL, stage.now_ms)
     assert stage.state is SpreadState.CLOSING
-    assert list(stage.owner.left_over()) == []
+    assert list(stage.owner.left_over(answered)) == []
 
 
 def test_orders_name_the_trade_that_they_belong_to(stage):

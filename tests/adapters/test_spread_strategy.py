@@ -121,17 +121,22 @@ def test_a_callback_fails_closed(strategy, name, caplog):
 
 
 def test_a_live_start_goes_on_with_what_was_being_unwound(tmp_path, database, monkeypatch):
-    sent = []
+    sent, asked = [], []
     guard = SimpleNamespace(send=sent.append)
 
     def started(strategy, settings, owner):
-        strategy._execution = SimpleNamespace(guard=guard)
+        strategy._execution = SimpleNamespace(guard=guard, is_open_question=asked.append)
 
     monkeypatch.setattr(SpreadStrategy, "start_execution", started)
-    monkeypatch.setattr(SpreadOrders, "left_over", lambda owner: [["leg A"], ["a leg B"]])
+
+    def left_over(owner, is_in_question):
+        is_in_question("a name")
+        return [["leg A"], ["a leg B"]]
+
+    monkeypatch.setattr(SpreadOrders, "left_over", left_over)
     write_book(tmp_path)
     strategy_of(tmp_path, mode=RunMode.LIVE).bot_start()
-    assert sent == [["leg A"], ["a leg B"]]
+    assert (sent, asked) == ([["leg A"], ["a leg B"]], ["a name"])
 
 
 def test_a_leverage_that_fails_is_none_at_all(strategy):

@@ -466,7 +466,7 @@ class World:
         self.policies = policies or PolicySettings()
         self.restart()
 
-    def restart(self) -> None:
+    def restart(self, **options) -> None:
         """Lose what is only in memory."""
         self.reconciler = Reconciler(
             self.exchange,
@@ -476,6 +476,7 @@ class World:
             self.inbox,
             self.clock,
             LOTS.__getitem__,
+            **options,
         )
 
     def holds(self, market: str, quantity: str, *, booked: str | None = None) -> None:

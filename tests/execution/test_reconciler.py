@@ -618,6 +618,36 @@ def test_recovery_waits_until_an_order_is_proven_absent(world):
     assert 30_000 <= world.clock.ms - START_MS < 35_000
 
 
+@pytest.mark.parametrize("seconds", [2.5, 1.0])
+def test_recovery_asks_no_longer_than_it_may_and_the_loop_goes_on(seconds):
+    """Seconds of a start, however long absence takes to prove; its market is in flight by then."""
+    world = World()
+    world.restart(settling_seconds=seconds)
+    world.holds(BTC, "1")
+    world.exchange.next_answers = ["dropped"]
+    sent = world.send(BTC, "-1", reduce_only=True, purpose=IntentPurpose.UNWIND)
+    world.exchange.trade(ETH, "1")
+    reports = world.reconciler.run_until_quiet()
+    assert world.clock.ms - START_MS == seconds * 1000
+    assert [each.client_order_id for each in reports.unresolved] == [sent.client_order_id]
+    world.look_and_act(6)
+    assert world.guard.find(sent.client_order_id).state is IntentState.ABSENT
+
+
+def test_recovery_takes_its_time_from_its_beginning(world):
+    """What it has asked for so long is not waited for again."""
+    world.restart(settling_seconds=2.5)
+    world.exchange.next_answers = ["dropped"]
+    world.send(ETH, "1")
+    just_filled(world, BTC, "1")
+    shows_at(world, 60_000, {})
+    begun_ms = world.clock.ms
+    world.books.trades[:] = [replace(world.books.trades[0], changed_ms=begun_ms + 1_000)]
+    reports = world.reconciler.run_until_quiet()
+    assert [each.market for each in reports.last.deferred] == [BTC]
+    assert world.clock.ms - begun_ms <= 2_500
+
+
 def test_recovery_does_not_wait_for_ever(world):
     world.exchange.next_answers = ["dropped"]
     world.send(BTC, "1")
@@ -758,8 +788,10 @@ def test_recovery_does_not_wait_for_what_takes_longer_than_it_may(world):
     world.books.trades[:] = [replace(world.books.trades[0], orders=(ref,))]
     world.guard.intents["s"] = replace(stopped, venue_order_id=fill.venue_order_id)
     reports = world.reconciler.run_until_quiet(3)
-    assert len(reports.passes) == 3  # the bot books its stop itself
+    assert len(reports.passes) == 1  # the bot books its stop itself
+    assert not reports.is_quiet
     assert world.books.written_off == []
+    assert world.clock.ms == START_MS
 
 
 def test_a_second_recovery_is_silent(world):

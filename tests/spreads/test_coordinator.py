@@ -528,6 +528,34 @@ def test_rejected_exit_is_retried():
     assert [(o.leg, o.purpose) for o in story.orders] == [(A, Purpose.EXIT)]
 
 
+@pytest.mark.parametrize(("proof_ms", "pause_ms"), [(4_000, 0), (2_000, 0), (500, 1_500)])
+def test_the_pause_after_a_rejected_exit_counts_from_when_it_was_sent(proof_ms, pause_ms):
+    """An order is proven absent seconds after it was sent; its leg is held alone meanwhile."""
+    story = opened()
+    story.exit()
+    story.fill(A, "-10")
+    story.wait(proof_ms)
+    story.end(B, OrderRejected)
+    if pause_ms:
+        assert story.orders == []
+        story.wait(pause_ms - 1)
+        assert story.orders == []
+        story.wait(1)
+    assert [(o.leg, o.quantity, o.reduce_only) for o in story.orders] == [(B, D(20), True)]
+
+
+@pytest.mark.parametrize("end", [OrderCanceled, OrderExpired])
+def test_an_exit_that_ended_otherwise_may_still_fill_late_and_is_paused_after(end):
+    story = opened()
+    story.exit()
+    story.fill(A, "-10")
+    story.wait(4_000)
+    story.end(B, end)
+    assert story.orders == []
+    story.wait(2_000)
+    assert [o.leg for o in story.orders] == [B]
+
+
 def test_exit_while_opening_unwinds():
     story = Story().enter()
     story.fill(A, "10")

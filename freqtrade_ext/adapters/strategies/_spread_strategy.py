@@ -164,7 +164,7 @@ class SpreadStrategy(GuardedStrategy):
         """
         if self._execution is None:
             return
-        for intents in owner.left_over():
+        for intents in owner.left_over(self._execution.is_open_question):
             self._execution.guard.send(intents)
 
     def _start_renewal(self) -> None:
