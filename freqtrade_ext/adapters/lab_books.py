@@ -31,11 +31,14 @@ class BotBooks:
     known_orders : frozenset of str
         The venue's ids of all orders of all trades, open or closed, and of repairs that our
         intents show as done.
+    reported : frozenset of str
+        Symbols with an open item of the inbox that says that nobody manages their position.
     """
 
     held: dict[str, float] = field(default_factory=dict)
     open_trades: int = 0
     known_orders: frozenset[str] = frozenset()
+    reported: frozenset[str] = frozenset()
 
 
 def read_bot_books(database: Path) -> BotBooks | None:
@@ -70,10 +73,15 @@ def _read(connection: sqlite3.Connection) -> BotBooks:
         own = [order for order in orders if order[0] == trade_id]
         working = any(order[2] and order[5] != "stoploss" for order in own)
         signed = _filled(own) if working else (-amount if is_short else amount)
-        symbol = market.split(":")[0].replace("/", "")
+        symbol = _symbol(market)
         held[symbol] = held.get(symbol, 0.0) + signed
     known = frozenset(str(order[1]) for order in orders)
-    return BotBooks(held, len(trades), known | _repairs(connection))
+    return BotBooks(held, len(trades), known | _repairs(connection), _reported(connection))
+
+
+def _symbol(market: str) -> str:
+    """The exchange's own name of a market."""
+    return market.split(":")[0].replace("/", "")
 
 
 def _filled(orders: list[tuple]) -> float:
@@ -91,6 +99,18 @@ def _repairs(connection: sqlite3.Connection) -> frozenset[str]:
         return frozenset()
     return frozenset(
         str(venue_id) for venue_id, intent in rows if json.loads(intent).get("purpose") == "repair"
+    )
+
+
+def _reported(connection: sqlite3.Connection) -> frozenset[str]:
+    """Positions that reconciliation has reported as nobody's."""
+    try:
+        rows = connection.execute("SELECT item FROM ext_inbox WHERE closed_ms IS NULL").fetchall()
+    except sqlite3.OperationalError:  # a bot without the order guard
+        return frozenset()
+    items = [json.loads(item) for (item,) in rows]
+    return frozenset(
+        _symbol(item["market"]) for item in items if item["kind"] == "unknown_position"
     )
 
 

@@ -6,6 +6,8 @@ Bugs planted by hand in ``lab_books.py``, each killed by the test named:
 - a promised amount taken for held: ``test_while_an_order_works_only_its_fills_are_held``
 - the amount of a closed trade held: ``test_closed_trades_hold_nothing_and_their_orders_are_known``
 - every intent taken for a repair: ``test_only_repairs_of_the_intents_are_known_orders``
+- every item of the inbox, or a closed one, taken for a report:
+  ``test_positions_that_the_inbox_names_as_nobody_s_are_reported``
 - a locked database read as an empty one: ``test_a_database_that_is_locked_is_not_an_empty_one``
 - times moved forward: ``test_older_books_are_older_by_whole_days``
 - quantities taken for moments: ``test_only_moments_of_a_record_are_moved``
@@ -124,6 +126,18 @@ def test_only_repairs_of_the_intents_are_known_orders(database: Path) -> None:
         text = json.dumps({"purpose": purpose})
         run(database, "INSERT INTO ext_intents VALUES (?, ?)", venue_id, text)
     assert read(database).known_orders == {"1"}
+
+
+def test_positions_that_the_inbox_names_as_nobody_s_are_reported(database: Path) -> None:
+    run(database, "CREATE TABLE ext_inbox (closed_ms INTEGER, item TEXT)")
+    for kind, market, closed_ms in (
+        ("unknown_position", "ETH/USDT:USDT", None),
+        ("unknown_position", "BTC/USDT:USDT", 1_000),
+        ("manual_add", "UNI/USDT:USDT", None),
+    ):
+        text = json.dumps({"kind": kind, "market": market})
+        run(database, "INSERT INTO ext_inbox VALUES (?, ?)", closed_ms, text)
+    assert read(database).reported == {"ETHUSDT"}
 
 
 def test_a_database_that_is_locked_is_not_an_empty_one(database: Path) -> None:

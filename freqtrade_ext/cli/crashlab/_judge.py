@@ -55,7 +55,8 @@ class ExchangeView:
     working : int
         How many of them are ordinary orders.
     foreign : int
-        Orders of another hand; they are none of the bot's business.
+        Orders of another hand, and positions that are left alone rightly; they are none of the
+        bot's business.
     """
 
     held: Mapping[str, float] = field(default_factory=dict)
