@@ -192,10 +192,9 @@ class FreqtradeBooks:
         for trade in Trade.get_trades_proxy(pair=report.market, is_open=True):
             if intent is not None and _is_of_another_trade(intent, trade):
                 continue
-            tag = EntryTag.parse(trade.enter_tag)
-            if intent is None or intent.owner is None or tag is None:
+            if intent is None or intent.owner is None or EntryTag.parse(trade.enter_tag) is None:
                 return trade
-            if (tag.spread_id, tag.leg.value) == (intent.owner, intent.leg):
+            if EntryTag.marks(trade, intent.owner, intent.leg):
                 return trade
         return None
 

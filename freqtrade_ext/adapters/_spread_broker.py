@@ -539,16 +539,15 @@ class SpreadBroker:
 
 
 def _trade_of(record: SpreadRecord, leg: LegName, trades: list[Any]) -> Any:
-    """Find the trade of a leg: open with its tag, or the one it was when last seen."""
+    """Find the trade of a leg: the open one, or the one it was when last seen."""
+    spread_id, trade_id = record.position.spread_id, record.trade_ids.get(leg)
     for trade in trades:
-        tag = EntryTag.parse(trade.enter_tag)
-        if tag and (tag.spread_id, tag.leg) == (record.position.spread_id, leg):
+        if EntryTag.marks(trade, spread_id, leg):
             return trade
-    trade_id = record.trade_ids.get(leg)
     if trade_id is None:
         return None
-    closed = Trade.get_trades_proxy(is_open=False)
-    return next((trade for trade in closed if trade.id == trade_id), None)
+    closed = (trade for trade in Trade.get_trades_proxy(is_open=False) if trade.id == trade_id)
+    return next((trade for trade in closed if EntryTag.marks(trade, spread_id, leg)), None)
 
 
 def _liquidation_share(open_rate: float, liquidation: float | None, rate: float) -> float:

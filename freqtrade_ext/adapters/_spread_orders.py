@@ -256,8 +256,7 @@ def _counted_by_freqtrade(market: str) -> Mapping[str, Decimal]:
 
 def _has_freqtrade_trade(spread_id: str, leg: LegName, market: str) -> bool:
     trades = Trade.get_trades_proxy(pair=market, is_open=True)
-    tags = (EntryTag.parse(trade.enter_tag) for trade in trades)
-    return any(tag is not None and (tag.spread_id, tag.leg) == (spread_id, leg) for tag in tags)
+    return any(EntryTag.marks(trade, spread_id, leg) for trade in trades)
 
 
 def _is_entry(intent: Intent) -> bool:

@@ -76,16 +76,13 @@ def _trades(spread: ClosedSpread) -> dict[LegName, Any]:
 
 
 def _leg_of(trade: Any, spread: ClosedSpread) -> LegName | None:
-    """
-    Which leg of the spread a trade was, if any.
-
-    Its number alone does not tell: the database gives the number of a deleted trade out again.
-    """
-    tag, record = EntryTag.parse(trade.enter_tag), spread.record
-    if tag is None or tag.spread_id != record.position.spread_id:
+    """Which leg of the spread, in this episode of it, a trade was, if any."""
+    record = spread.record
+    if trade.open_date_utc.timestamp() * 1000 > spread.closed_ms:
         return None
-    is_later = trade.open_date_utc.timestamp() * 1000 > spread.closed_ms
-    return None if is_later or record.trade_ids.get(tag.leg) != trade.id else tag.leg
+    spread_id = record.position.spread_id
+    legs = (leg for leg, trade_id in record.trade_ids.items() if trade_id == trade.id)
+    return next((leg for leg in legs if EntryTag.marks(trade, spread_id, leg)), None)
 
 
 def _result(spread: ClosedSpread, plan: EntryPlan, trades: dict[LegName, Any]) -> SpreadResult:

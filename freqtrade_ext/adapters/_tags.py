@@ -6,6 +6,7 @@ together with the entry tag a trade carries spread, direction, leg and reason.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from freqtrade_ext.spreads import Direction, LegName
 
@@ -29,6 +30,16 @@ class EntryTag:
         """Freqtrade's side of this leg: long or short."""
         is_long = (self.direction is Direction.LONG) == (self.leg is LegName.A)
         return "long" if is_long else "short"
+
+    @staticmethod
+    def marks(trade: Any, spread_id: str, leg: str | None) -> bool:
+        """
+        Whether a trade of Freqtrade's is this leg of this spread.
+
+        Its number does not tell: the database gives the number of a deleted trade out again.
+        """
+        tag = EntryTag.parse(trade.enter_tag)
+        return tag is not None and (tag.spread_id, tag.leg) == (spread_id, leg)
 
     @staticmethod
     def parse(text: str | None) -> "EntryTag | None":

@@ -53,14 +53,18 @@ class Ledger:
         """
         Whether a fill of ours could close nothing but another hand's, and a person was told.
 
-        A closing order is on its way when the stop of its leg fills: being reduce-only, it finds
-        only what somebody has added, and no trade that could show it.
+        A closing order is on its way when the stop of its leg fills, or the stop fills when an
+        exit has closed the leg and the bot is dead: being reduce-only, it finds only what somebody
+        has added, and no trade that could show it.
         """
         intent = self._database.intents.get(fill.client_order_id)
         if intent is None or not intent.reduce_only or not self.was_added_to(fill.symbol):
             return False
-        told = f" order {intent.client_order_id} "
-        return any(told in item.text for item in self._database.items.values())
+        name, nobody_s = intent.client_order_id, DifferenceKind.UNKNOWN_POSITION
+        return any(
+            f" order {name} " in item.text or (item.kind is nobody_s and f"({name})" in item.text)
+            for item in self._database.items.values()
+        )
 
     def was_written_off(self, fill: OrderFilled, books: HostBooks) -> bool:
         """

@@ -8,6 +8,9 @@ Bugs planted by hand where the order guard is asked, each caught by the test nam
    test_an_order_that_is_being_asked_for_is_not_asked_for_by_freqtrade
 3. its market is free for a new spread -> test_a_market_with_an_unknown_order_is_not_entered
 4. a bot that is asked to end opens spreads -> test_a_bot_that_is_asked_to_end_opens_nothing
+
+And one where a leg's trade is found: its number alone names a closed trade ->
+test_a_closed_trade_with_a_number_that_was_given_out_again_is_not_the_leg
 """
 
 import logging
@@ -18,7 +21,7 @@ import pytest
 from freqtrade.enums import RunMode
 from freqtrade.persistence import LocalTrade, PairLocks, Trade
 
-from freqtrade_ext.adapters._spread_broker import Signalled
+from freqtrade_ext.adapters._spread_broker import Signalled, _trade_of
 from freqtrade_ext.adapters._tags import EntryTag
 from freqtrade_ext.adapters.strategies import _guarded_strategy
 from freqtrade_ext.errors import StoreError
@@ -449,6 +452,24 @@ def test_a_leg_that_disappears_takes_the_other_with_it(stage):
     stage.close(LegName.A, side="stoploss")
     stage.loop()
     assert stage.exit_reason(LegName.B) is CloseReason.PARTNER_CLOSED
+
+
+def test_a_closed_trade_of_a_leg_is_found_by_its_number(stage):
+    stage.enter()
+    record = stage.broker.desk.records["ETH-BTC"]
+    stage.close(LegName.A)
+    assert _trade_of(record, LegName.A, []) is stage.trades[LegName.A]
+
+
+@pytest.mark.parametrize("tag", ["ETH-SOL long A", "ETH-BTC long B", None])
+def test_a_closed_trade_with_a_number_that_was_given_out_again_is_not_the_leg(stage, tag):
+    """Freqtrade has deleted the leg's trade, and SQLite has used its number for another one."""
+    stage.enter()
+    record = stage.broker.desk.records["ETH-BTC"]
+    stage.close(LegName.A)
+    stage.trades[LegName.A].enter_tag = tag
+    assert record.trade_ids[LegName.A] == stage.trades[LegName.A].id
+    assert _trade_of(record, LegName.A, []) is None
 
 
 def test_a_trade_that_no_spread_owns_is_closed(stage):

@@ -1,5 +1,7 @@
 """Entry tags."""
 
+from types import SimpleNamespace
+
 import pytest
 from freqtrade.constants import CUSTOM_TAG_MAX_LENGTH
 from hypothesis import given
@@ -62,3 +64,21 @@ def test_long_the_spread_is_long_a_and_short_b(direction, leg, side):
 )
 def test_a_tag_of_somebody_else_is_not_ours(text):
     assert EntryTag.parse(text) is None
+
+
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [
+        ("ETH-BTC long A", True),
+        ("ETH-BTC short A", True),  # the direction belongs to the episode
+        ("ETH-BTC long B", False),
+        ("ETH-SOL long A", False),
+        ("force_entry", False),
+        (None, False),
+    ],
+)
+def test_a_trade_is_marked_as_a_leg_by_spread_and_leg(tag, expected):
+    trade = SimpleNamespace(enter_tag=tag)
+    assert EntryTag.marks(trade, "ETH-BTC", LegName.A) is expected
+    assert EntryTag.marks(trade, "ETH-BTC", "A") is expected
+    assert not EntryTag.marks(trade, "ETH-BTC", None)
