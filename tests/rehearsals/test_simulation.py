@@ -465,6 +465,21 @@ def test_a_closing_order_that_met_only_what_another_added_is_not_lost(judged):
 
 
 @pytest.mark.parametrize(
+    ("kind", "expected"),
+    [(DifferenceKind.UNKNOWN_POSITION, True), (DifferenceKind.STALE_ORDER, False)],
+)
+def test_a_stop_that_met_only_what_another_added_is_named_with_what_is_left(judged, kind, expected):
+    """Seed 7020512: what is left of the addition is nobody's, and the inbox says what made it."""
+    ledger, world, database = judged
+    text = (
+        "Nobody manages this position. Orders: buy 15 by order 4 (web_4), sell 9 by order 6 (exit)."
+    )
+    database.items.clear()
+    InboxStore(database).save(InboxItem("key", START_MS, kind, ONE, text, "report"))
+    assert ledger.closed_what_others_added(world.fills[1]) is expected
+
+
+@pytest.mark.parametrize(
     "but",
     [
         lambda world, database: world.fills.pop(0),
