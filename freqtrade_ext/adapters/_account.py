@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 REPORT_FILE: Final = Path("logs") / "recovery_report.json"
 # Freqtrade itself needs 5 to 6 s to start, and the bot is to trade again after 10. What is unknown
 # by then is asked for in the loop, and its market is not entered.
-_RECOVERY_ASKS_SECONDS: Final = 2.5
+_RECOVERY_ASKS_SECONDS: Final = 2.0
 _DAY_MS: Final = 24 * 3_600_000
 
 

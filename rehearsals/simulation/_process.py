@@ -82,7 +82,7 @@ class Process:
             InboxStore(database),
             world,
             lambda _: LOT,
-            settling_seconds=2.5,
+            settling_seconds=2.0,
         )
         broker = Broker(world, self.desk, self.guard, books, intents, self._wallet)
         self.broker = broker

@@ -121,7 +121,7 @@ def test_an_order_that_was_never_sent_holds_no_start_and_is_proven_absent_later(
     meant = intent(BTC, "0.1")
     account.store.save(meant)
     report = account.recover()
-    assert clock.ms <= 3_500
+    assert clock.ms <= 2_500
     assert report.recovery_status is RecoveryStatus.ALERT
     assert f"order {meant.client_order_id}" in " ".join(report.warnings)
     for _ in range(5):  # loops of the bot
