@@ -11,6 +11,7 @@ only after the scan.
 
 import json
 import os
+import sys
 
 import pytest
 
@@ -67,14 +68,22 @@ def test_the_step_where_the_last_candidate_fell_is_named(desk):
     assert not desk.book.exists()
 
 
-@pytest.mark.parametrize("markets", [A, f"{A},{B}"], ids=["one market", "all refused"])
-def test_nothing_to_scan_is_exit_code_1_and_the_book_stays(desk, done, markets):
+@pytest.mark.parametrize(
+    ("markets", "says"),
+    [
+        (A, "it takes two markets, and there is one."),
+        (f"{A},{B}", "it takes two markets, and there is none, see the refusals."),
+    ],
+    ids=["one market", "all refused"],
+)
+def test_nothing_to_scan_is_exit_code_1_and_the_book_stays(desk, done, markets, says):
     before = in_use(desk, done)
     if markets != A:
         desk.settle(universe={"min_daily_volume": 1e12})
     result = desk.scan("--markets", markets, "--allow-empty")
     assert result.exit_code == 1
-    assert "nothing could be scanned; the refusals say why" in result.stderr
+    assert result.stderr.splitlines()[-1] == "nothing could be scanned"
+    assert f"Nothing could be tested: {says}" in result.stdout
     assert desk.book.read_bytes() == before
     assert (desk.latest / "report.json").exists()
 
@@ -104,6 +113,11 @@ def test_bad_files_are_refusals_and_the_scan_goes_on(desk):
 
 
 # Options and settings
+
+
+def test_ray_that_is_not_installed_is_named_and_nothing_is_written(desk, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    refused(desk, "--backend", "ray", says=["needs Ray", "pip install 'freqtrade-ext[ray]'"])
 
 
 def refused(desk, *arguments, says):

@@ -62,6 +62,8 @@ def test_the_funnel_is_printed_with_the_null_scan_beside_it(done):
         steps = report["funnel" if name == "scan" else "null_funnel"]["steps"]
         assert [cells[key] for cells in rows.values()] == [str(step["count"]) for step in steps]
     assert len(rows) == len(Stage)
+    controls = [name for name in rows if name.startswith("Benjamini")]
+    assert controls == ["Benjamini-Hochberg q ≤ 0.05", "Benjamini-Yekutieli q ≤ 0.05 (compare)"]
 
 
 def test_a_card_says_everything_about_the_spread(done):
@@ -199,18 +201,19 @@ def test_options_override_settings(desk):
     assert "There was no null scan" in result.output
 
 
-def test_seed_jobs_and_progress_reach_the_scan(desk, monkeypatch):
+def test_seed_jobs_backend_and_progress_reach_the_scan(desk, monkeypatch):
     from freqtrade_ext.cli.scan import _run
 
     seen, real = {}, _run.scan_universe
 
     def watched(universe, settings, **options):
         seen.update(options)
-        return real(universe, settings, **options | {"jobs": 1})
+        return real(universe, settings, **options | {"jobs": 1, "backend": "threads"})
 
     monkeypatch.setattr(_run, "scan_universe", watched)
-    assert desk.scan("--jobs", "3", "--seed", "42").exit_code == 0
-    assert (seen["jobs"], seen["seed"], seen["standing"]) == (3, 42, [])
+    assert desk.scan("--jobs", "3", "--backend", "ray", "--seed", "42").exit_code == 0
+    assert (seen["jobs"], seen["backend"], seen["seed"]) == (3, "ray", 42)
+    assert seen["standing"] == []
     assert callable(seen["progress"])
 
 
