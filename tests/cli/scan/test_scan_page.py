@@ -246,7 +246,7 @@ def test_without_plotly_the_extra_is_named_and_the_rest_is_written(tmp_path, no_
     assert "there is no report.html: the HTML report needs plotly" in result.stderr
     assert "pip install 'freqtrade-ext[plot]'" in result.stderr
     assert {path.name for path in desk.latest.iterdir()} == {"report.json", "candidates.csv"}
-    assert desk.book.exists()
+    assert desk.book_path.exists()
 
 
 def test_the_page_of_a_real_scan_is_well_formed(done):
