@@ -2,13 +2,21 @@
 
 import sys
 
-from benchmarks import against_freqtrade, against_statsmodels, legs, scan_engine, scan_honesty
+from benchmarks import (
+    against_freqtrade,
+    against_statsmodels,
+    legs,
+    scan_accuracy,
+    scan_engine,
+    scan_honesty,
+)
 
 BENCHMARKS = {
     "cointegration": against_statsmodels.main,
     "freqtrade": against_freqtrade.main,
     "legs": legs.main,
     "scan": scan_engine.main,
+    "accuracy": scan_accuracy.main,
     "honesty": scan_honesty.main,
 }
 

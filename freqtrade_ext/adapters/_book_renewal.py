@@ -183,10 +183,18 @@ class BookRenewal:
             candle_type=str(CandleType.get_default(config.get("trading_mode", "futures")).value),
             markets=tuple(markets),
             standing=standing,
+            excluded=self._to_be_delisted(markets),
             settings=self._settings.search,
             max_age_ms=round(self._settings.max_data_age_hours * 3_600_000),
             memory_mb=self._settings.memory_mb,
         )
+
+    def _to_be_delisted(self, markets: Sequence[str]) -> dict[str, str]:
+        """Futures that the exchange will take off: they are in no scan, and so in no new book."""
+        if self._host.config.get("trading_mode") != "futures":
+            return {}  # spot: a request to the exchange for each market; entries ask for their own
+        ends = ((market, self._host.provider.check_delisting(market)) for market in markets)
+        return {market: f"to be delisted {end:%Y-%m-%d %H:%M}" for market, end in ends if end}
 
     def _newest(self, markets: Sequence[str]) -> list[Any]:
         """Candles that the bot has: newer than the files, but few."""

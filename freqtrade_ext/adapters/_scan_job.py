@@ -29,6 +29,8 @@ class ScanJob(BaseModel):
         The universe.
     standing : tuple of (leg_a, leg_b)
         Spreads of the book, to be tested again.
+    excluded : dict of str to str
+        Markets that must not take part, and why.
     settings : ScanSettings
         Of the search.
     max_age_ms : int
@@ -46,6 +48,7 @@ class ScanJob(BaseModel):
     candle_type: str
     markets: tuple[str, ...]
     standing: tuple[tuple[str, str], ...]
+    excluded: dict[str, str] = {}
     settings: ScanSettings
     max_age_ms: int
     memory_mb: Annotated[int, Field(gt=0)]

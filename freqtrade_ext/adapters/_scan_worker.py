@@ -39,6 +39,7 @@ def answer(job: ScanJob, newest: dict[str, MarketHistory]) -> ScanAnswer:
         job.settings.universe,
         timeframe=job.timeframe,
         end_ms=job.due_ms,
+        excluded=job.excluded,
     )
     universe = _with_files_named(universe, job, stored)
     _say_refusals(universe)

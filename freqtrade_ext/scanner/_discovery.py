@@ -11,7 +11,7 @@ from scipy.stats import false_discovery_control
 from freqtrade_ext.scanner._cards import SpreadFit
 from freqtrade_ext.scanner._family import Family
 from freqtrade_ext.scanner._settings import FamilySettings
-from freqtrade_ext.stats import EngleGrangerMatrix, engle_granger_matrix
+from freqtrade_ext.stats import Backend, EngleGrangerMatrix, engle_granger_matrix
 
 __all__ = ["Discovery", "discover", "family_qvalues"]
 
@@ -110,6 +110,7 @@ def discover(
     settings: FamilySettings,
     *,
     jobs: int = 1,
+    backend: Backend = "threads",
     progress: Callable[[int, int], None] | None = None,
 ) -> Discovery:
     """
@@ -124,7 +125,9 @@ def discover(
     settings : FamilySettings
         Bound of the lags.
     jobs : int
-        Threads.
+        Cores.
+    backend : {"threads", "ray"}
+        Where blocks of tests run; the result is the same.
     progress : callable, optional
         Called with (done, total).
 
@@ -139,6 +142,7 @@ def discover(
         max_lag=settings.max_lag,
         candidates=family.wanted,
         jobs=jobs,
+        backend=backend,
         progress=progress,
     )
     pvalues = np.maximum(tests.pvalue, tests.pvalue.T)  # NaN wins: one direction is no test

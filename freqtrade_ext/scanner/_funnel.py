@@ -15,8 +15,8 @@ class Stage(StrEnum):
     FAMILY = "family"  # left by the screen and tested
     RAW_ONE = "raw, one direction"  # compared only: p at the raw level in at least one direction
     RAW = "raw"  # compared only: p at the raw level in both directions
-    BY = "Benjamini-Yekutieli"  # compared only, unless it is the control
     BH = "Benjamini-Hochberg"  # compared only, if Benjamini-Yekutieli is the control
+    BY = "Benjamini-Yekutieli"  # compared only, unless it is the control
     VOLATILITY = "steady volatility"  # also with the volatility of both legs made steady
     TRADABLE = "tradable"  # hedge ratio, half-life and expected move within limits
     JOHANSEN = "Johansen"

@@ -27,6 +27,7 @@ from freqtrade_ext.scanner._report import Universe
 from freqtrade_ext.scanner._settings import ScanSettings
 from freqtrade_ext.scanner._steady_volatility import steady_pvalue
 from freqtrade_ext.spreads._spec import settlement
+from freqtrade_ext.stats import Backend
 
 __all__ = ["FunnelRun", "empty_run", "run_funnel"]
 
@@ -89,6 +90,7 @@ def run_funnel(
     *,
     name: str,
     jobs: int = 1,
+    backend: Backend = "threads",
     progress: Progress | None = None,
 ) -> FunnelRun:
     """
@@ -107,7 +109,9 @@ def run_funnel(
     name : str
         What `progress` is told before the step, ``scan`` or ``null scan``.
     jobs : int
-        Threads of the tests.
+        Cores for the tests.
+    backend : {"threads", "ray"}
+        Where blocks of tests run; the result is the same.
     progress : Progress, optional
         Hears about every step.
     """
@@ -127,6 +131,7 @@ def run_funnel(
         family,
         settings.family,
         jobs=jobs,
+        backend=backend,
         progress=lambda done, total: hear("testing", done, total),
     )
     fits = discovery.fits(universe.markets, prices, settings.family)
@@ -270,8 +275,8 @@ def _funnel(
         Stage.FAMILY: discovery.size,
         Stage.RAW_ONE: raw_one,
         Stage.RAW: raw,
-        Stage.BY: discovery.survivors(wanted.max_qvalue, "by"),
         Stage.BH: discovery.survivors(wanted.max_qvalue, "bh"),
+        Stage.BY: discovery.survivors(wanted.max_qvalue, "by"),
     }
     for place, stage in enumerate(_AFTER_CONTROL):
         counts[stage] = sum(each.stage in _AFTER_CONTROL[place:] for each in candidates)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from freqtrade_ext.scanner._retest import retest
 from freqtrade_ext.scanner._settings import ScanSettings
 from freqtrade_ext.scanner._shuffle import shuffled_prices
 from freqtrade_ext.scanner._universe import build_universe
+from freqtrade_ext.stats import Backend
 
 __all__ = ["scan", "scan_universe"]
 
@@ -29,6 +31,7 @@ def scan(
     excluded: Mapping[str, str] | None = None,
     standing: Sequence[tuple[str, str]] = (),
     jobs: int = 1,
+    backend: Backend = "threads",
     progress: Progress | None = None,
 ) -> ScanReport:
     """
@@ -51,7 +54,9 @@ def scan(
     standing : sequence of (leg_a, leg_b)
         Spreads of the current book, to be tested again whatever else is found.
     jobs : int
-        Threads of the tests.
+        Cores for the tests.
+    backend : {"threads", "ray"}
+        Where blocks of tests run; the result is the same.
     progress : Progress, optional
         Told how far the scan is. What it raises ends the scan; nothing is left behind.
 
@@ -65,13 +70,20 @@ def scan(
     ConfigError
         If the timeframe has no fixed length, or a library of the extra ``scan`` is missing.
     InfeasibleError
-        If ``family.max_lag`` asks for more lags than the discovery part can carry.
+        If ``family.max_lag`` asks for more lags than the discovery part can carry, or Ray is
+        wanted and not installed.
     """
     universe = build_universe(
         histories, settings.universe, timeframe=timeframe, end_ms=end_ms, excluded=excluded
     )
     return scan_universe(
-        universe, settings, seed=seed, standing=standing, jobs=jobs, progress=progress
+        universe,
+        settings,
+        seed=seed,
+        standing=standing,
+        jobs=jobs,
+        backend=backend,
+        progress=progress,
     )
 
 
@@ -82,6 +94,7 @@ def scan_universe(
     seed: int,
     standing: Sequence[tuple[str, str]] = (),
     jobs: int = 1,
+    backend: Backend = "threads",
     progress: Progress | None = None,
 ) -> ScanReport:
     """
@@ -91,7 +104,7 @@ def scan_universe(
     ----------
     universe : Universe
         From `build_universe`.
-    settings, seed, standing, jobs, progress :
+    settings, seed, standing, jobs, backend, progress :
         As for `scan`.
     """
     candles = len(universe.time_ms)
@@ -101,20 +114,12 @@ def scan_universe(
     if len(universe.markets) < 2:
         run = empty_run(len(universe.markets))
     else:
-        run = run_funnel(
-            universe, found, settings, streams[0], name="scan", jobs=jobs, progress=progress
-        )
+        search = partial(run_funnel, jobs=jobs, backend=backend, progress=progress)
+        run = search(universe, found, settings, streams[0], name="scan")
         if settings.null_scan:
             prices = shuffled_prices(universe.log_prices, settings.null_block, streams[1])
-            null = run_funnel(
-                replace(universe, log_prices=prices),
-                found,
-                settings,
-                streams[2],
-                name="null scan",
-                jobs=jobs,
-                progress=progress,
-            )
+            shuffled = replace(universe, log_prices=prices)
+            null = search(shuffled, found, settings, streams[2], name="null scan")
     return ScanReport(
         settings=settings,
         universe=universe,

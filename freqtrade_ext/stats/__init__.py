@@ -2,6 +2,7 @@
 
 from freqtrade_ext.stats._cointegration import CointegrationResult, engle_granger
 from freqtrade_ext.stats._engle_granger_matrix import (
+    Backend,
     EngleGrangerMatrix,
     EngleGrangerReason,
     engle_granger_matrix,
@@ -24,6 +25,7 @@ from freqtrade_ext.stats._z_score import formation_z_score, rolling_z_score
 
 __all__ = [
     "AdfResult",
+    "Backend",
     "CointegrationResult",
     "EngleGrangerMatrix",
     "EngleGrangerReason",

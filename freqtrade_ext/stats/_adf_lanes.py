@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from freqtrade_ext.stats._lagged_moments import BlockMoments, MarketMoments
 
-__all__ = ["LANES", "choose_lags", "level_ratios"]
+__all__ = ["LANES", "Lanes", "choose_lags", "level_ratios"]
 
 LANES = 128
 
@@ -48,6 +48,17 @@ def part(function: Callable[P, R]) -> Callable[P, R]:
     """Compile for use by compiled functions only: no wrappers, half the time to compile."""
     options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return cast(Callable[P, R], numba.njit(error_model="numpy", **options)(function))
+
+
+class Lanes(NamedTuple):
+    """What the lanes are of: markets y and x by place, the cell of both, and the ratio."""
+
+    markets: MarketMoments
+    block: BlockMoments
+    y: NDArray[np.int32]
+    x: NDArray[np.int32]
+    cell: NDArray[np.int32]
+    beta: NDArray[np.float64]
 
 
 class _Work(NamedTuple):
@@ -87,16 +98,16 @@ def _workspace(bound: int) -> _Work:
 
 
 @part
-def _load_edges(
-    markets: MarketMoments,
-    block: BlockMoments,
-    y: NDArray[np.int32],
-    x: NDArray[np.int32],
-    cell: NDArray[np.int32],
-    beta: NDArray[np.float64],
-    work: _Work,
-) -> None:
+def _some(lanes: Lanes, begin: int, end: int) -> Lanes:
+    some = slice(begin, end)
+    y, x, cell, beta = lanes.y[some], lanes.x[some], lanes.cell[some], lanes.beta[some]
+    return Lanes(lanes.markets, lanes.block, y, x, cell, beta)
+
+
+@part
+def _load_edges(lanes: Lanes, work: _Work) -> None:
     """Residual at the edges, on the rows that the largest number of lags leaves."""
+    markets, block, y, x, cell, beta = lanes
     for lane in range(y.size):
         i, j, b = y[lane], x[lane], beta[lane]
         work.edges[0, lane] = markets.level_first[i] - b * markets.level_first[j]
@@ -111,17 +122,9 @@ def _load_edges(
 
 
 @part
-def _load_changes(
-    markets: MarketMoments,
-    block: BlockMoments,
-    y: NDArray[np.int32],
-    x: NDArray[np.int32],
-    cell: NDArray[np.int32],
-    beta: NDArray[np.float64],
-    lags: int,
-    work: _Work,
-) -> None:
+def _load_changes(lanes: Lanes, lags: int, work: _Work) -> None:
     """Products of the residual's changes with its changes 0 to `lags` before."""
+    markets, block, y, x, cell, beta = lanes
     shifted = work.left[0]
     for lane in range(y.size):
         i, j, b = y[lane], x[lane], beta[lane]
@@ -296,33 +299,25 @@ def _compare(
 
 @entry
 def choose_lags(
-    markets: MarketMoments,
-    block: BlockMoments,
-    y: NDArray[np.int32],
-    x: NDArray[np.int32],
-    cell: NDArray[np.int32],
-    beta: NDArray[np.float64],
-    rows: int,
-    lags: NDArray[np.int16],
-    worst: NDArray[np.float64],
+    lanes: Lanes, rows: int, lags: NDArray[np.int16], worst: NDArray[np.float64]
 ) -> None:
     """Minimise Akaike's criterion over all lags on the `rows` common to all of them."""
-    bound = markets.heads.shape[0]
+    bound = lanes.markets.heads.shape[0]
     work = _workspace(bound)
     best, chosen = np.empty(LANES), np.empty(LANES, np.int16)
-    for begin in range(0, y.size, LANES):
-        lanes = slice(begin, min(begin + LANES, y.size))
-        n = lanes.stop - begin
-        _load_edges(markets, block, y[lanes], x[lanes], cell[lanes], beta[lanes], work)
-        _load_changes(markets, block, y[lanes], x[lanes], cell[lanes], beta[lanes], bound, work)
+    for begin in range(0, lanes.y.size, LANES):
+        end = min(begin + LANES, lanes.y.size)
+        some = _some(lanes, begin, end)
+        _load_edges(some, work)
+        _load_changes(some, bound, work)
         _derive_level(work, bound)
         _start(work)
         _compare(work, 0, 1.0, best, chosen)
         for k in range(bound):
             _add_lag(work, k, bound)
             _compare(work, k + 1, np.exp(2.0 * (k + 1) / rows), best, chosen)
-        lags[lanes] = chosen[:n]
-        worst[lanes] = work.worst[:n]
+        lags[begin:end] = chosen[: end - begin]
+        worst[begin:end] = work.worst[: end - begin]
 
 
 @part
@@ -353,28 +348,23 @@ def _level_ratio(work: _Work, freedom: int, stat: NDArray[np.float64]) -> None:
 
 @entry
 def level_ratios(
-    markets: MarketMoments,
-    block: BlockMoments,
-    y: NDArray[np.int32],
-    x: NDArray[np.int32],
-    cell: NDArray[np.int32],
-    beta: NDArray[np.float64],
+    lanes: Lanes,
     lags: int,
     n_changes: int,
     stat: NDArray[np.float64],
     worst: NDArray[np.float64],
 ) -> None:
     """t-ratios of the level for lanes of one number of lags, on all rows that it leaves."""
-    work = _workspace(markets.heads.shape[0])
-    for begin in range(0, y.size, LANES):
-        lanes = slice(begin, min(begin + LANES, y.size))
-        n = lanes.stop - begin
-        _load_edges(markets, block, y[lanes], x[lanes], cell[lanes], beta[lanes], work)
-        _load_changes(markets, block, y[lanes], x[lanes], cell[lanes], beta[lanes], lags, work)
+    work = _workspace(lanes.markets.heads.shape[0])
+    for begin in range(0, lanes.y.size, LANES):
+        end = min(begin + LANES, lanes.y.size)
+        some = _some(lanes, begin, end)
+        _load_edges(some, work)
+        _load_changes(some, lags, work)
         _add_rows(work, lags)
         _derive_level(work, lags)
         _start(work)
         for k in range(lags):
             _add_lag(work, k, lags)
-        _level_ratio(work, n_changes - 2 * lags - 1, stat[lanes])
-        worst[lanes] = np.minimum(worst[lanes], work.worst[:n])
+        _level_ratio(work, n_changes - 2 * lags - 1, stat[begin:end])
+        worst[begin:end] = np.minimum(worst[begin:end], work.worst[: end - begin])

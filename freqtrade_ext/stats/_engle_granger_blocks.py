@@ -104,20 +104,20 @@ def _statistics(
     beta: Floats,
 ) -> tuple[Floats, NDArray[np.int16], Floats]:
     """Return t-ratios, lags, and the least share of any variable left unexplained."""
-    from freqtrade_ext.stats._adf_lanes import choose_lags, level_ratios  # loads the compiler
+    from freqtrade_ext.stats._adf_lanes import Lanes, choose_lags, level_ratios  # the compiler
 
     n_changes = scan.prepared.changes.shape[1]
     lags, worst = np.empty(y.size, np.int16), np.empty(y.size)
     stat = np.empty(y.size)
-    with_moments = (scan.markets, moments)
-    choose_lags(*with_moments, y, x, cell, beta, n_changes - scan.max_lag, lags, worst)
+    lanes = Lanes(scan.markets, moments, y, x, cell, beta)
+    choose_lags(lanes, n_changes - scan.max_lag, lags, worst)
     order = np.argsort(lags, kind="stable")
     ends = np.searchsorted(lags[order], np.arange(scan.max_lag + 2))
     for used in np.unique(lags).tolist():
         same = order[ends[used] : ends[used + 1]]
         ratios, shares = np.empty(same.size), worst[same]
-        lanes = (y[same], x[same], cell[same])
-        level_ratios(*with_moments, *lanes, beta[same], used, n_changes, ratios, shares)
+        chosen = Lanes(scan.markets, moments, y[same], x[same], cell[same], beta[same])
+        level_ratios(chosen, used, n_changes, ratios, shares)
         stat[same], worst[same] = ratios, shares
     return stat, lags, worst
 

@@ -16,7 +16,13 @@ from freqtrade_ext.stats._mackinnon import mackinnon_pvalues
 from freqtrade_ext.stats._unit_root import check_lags, lag_bound
 from freqtrade_ext.stats._validation import check_choice, is_constant
 
-__all__ = ["EngleGrangerMatrix", "EngleGrangerReason", "Progress", "engle_granger_matrix"]
+__all__ = [
+    "Backend",
+    "EngleGrangerMatrix",
+    "EngleGrangerReason",
+    "Progress",
+    "engle_granger_matrix",
+]
 
 Backend = Literal["threads", "ray"]
 Progress = Callable[[int, int], None]

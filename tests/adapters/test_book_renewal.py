@@ -101,6 +101,8 @@ class Scan:
 class Stage:
     """A bot with a book of two spreads: ETH-BTC is true, SOL-ADA is not."""
 
+    trading_mode = "futures"
+
     def __init__(self, folder, *rows):
         self.path = folder / "pairs_config.json"
         rows = rows or (spec_of(), spec_of("SOL-ADA", SOL, ADA))
@@ -126,7 +128,7 @@ class Stage:
     def new_renewal(self):
         host = Host(
             provider=self.provider,
-            config={"datadir": "nowhere", "trading_mode": "futures"},
+            config={"datadir": "nowhere", "trading_mode": self.trading_mode},
             timeframe="1h",
             view=self.view,
             markets=self.markets,
@@ -172,6 +174,22 @@ def test_a_scan_begins_once_a_moment(stage):
     assert {each.market for each in newest} == {ETH, BTC, SOL, ADA}
     stage.renewal.loop(NOW_MS + 24 * HOUR_MS)
     assert len(stage.scan.jobs) == 2
+
+
+def test_futures_that_will_be_delisted_take_no_part(stage):
+    stage.provider.delisted = {SOL: datetime(2024, 3, 1, 9, tzinfo=UTC)}
+    stage.renewal.loop(NOW_MS)
+    ((job, _),) = stage.scan.jobs
+    assert job.excluded == {SOL: "to be delisted 2024-03-01 09:00"}
+    assert SOL in job.markets  # so that the refusal names it
+
+
+def test_spot_markets_are_not_asked_one_by_one_over_the_network(stage):
+    stage.trading_mode = "spot"
+    stage.provider.delisted = {SOL: datetime(2024, 3, 1, 9, tzinfo=UTC)}
+    stage.new_renewal().loop(NOW_MS)
+    ((job, _),) = stage.scan.jobs
+    assert job.excluded == {}
 
 
 def test_a_book_that_has_just_been_made_is_tested_all_the_same(stage):

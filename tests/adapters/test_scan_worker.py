@@ -66,7 +66,7 @@ def newest_of(frames, last):
 
 
 def test_a_job_survives_the_way(tmp_path):
-    job, newest = job_of(tmp_path), newest_of(frames(), 100)
+    job, newest = job_of(tmp_path, excluded={BTC: "flagged"}), newest_of(frames(), 100)
     file = io.BytesIO()
     write_job(file, job, list(newest.values()))
     file.seek(0)
@@ -216,6 +216,16 @@ def test_a_market_of_the_book_that_is_not_there_fails_its_test(tmp_path):
     job = job_of(tmp_path, standing=((ETH, "XRP/USDT:USDT"),), markets=(BTC, ETH, SOL))
     (test,) = answer(job, {}).outcome.retests
     assert "was not among the histories" in test.reason
+
+
+def test_a_market_that_must_not_take_part_does_not_and_its_spread_is_not_tested(tmp_path, capsys):
+    store(tmp_path, frames())
+    job = job_of(tmp_path, excluded={BTC: "to be delisted 2024-03-01 09:00"})
+    outcome = answer(job, {}).outcome
+    assert outcome.markets == 2
+    (test,) = outcome.retests
+    assert "to be delisted 2024-03-01 09:00" in test.reason
+    assert f"{BTC}: excluded: to be delisted 2024-03-01 09:00" in capsys.readouterr().err
 
 
 def test_histories_of_the_bot_alone_are_enough(tmp_path):

@@ -2,52 +2,16 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner, Result
 
-from freqtrade_ext.cli import main
-from freqtrade_ext.spreads import SpreadBook, load_book
+from .desk import Desk
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
-
-
-@dataclass
-class Desk:
-    """A person at a terminal in a user folder."""
-
-    folder: Path
-
-    @property
-    def config(self) -> Path:
-        return self.folder / "config.json"
-
-    @property
-    def book_path(self) -> Path:
-        return self.folder / "pairs_config.json"
-
-    @property
-    def book(self) -> SpreadBook:
-        return load_book(self.book_path)
-
-    def run(self, *arguments: str) -> Result:
-        """Run a command; an exception that the command does not answer fails the test."""
-        result = CliRunner().invoke(main, list(arguments), env={"COLUMNS": "200"})
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
-
-    def add(self, *arguments: str) -> Result:
-        return self.run("book", "add", *arguments, "-c", str(self.config))
-
-    def configure(self, **changes: Any) -> None:
-        document = json.loads(self.config.read_text()) | changes
-        self.config.write_text(json.dumps(document))
 
 
 @pytest.fixture

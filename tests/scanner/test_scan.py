@@ -311,6 +311,20 @@ def test_pure_noise_gives_an_empty_report():
         assert scanned(walks).is_empty
 
 
+def test_both_scans_test_where_the_caller_says(monkeypatch):
+    from freqtrade_ext.scanner import _discovery
+
+    heard, real = [], _discovery.engle_granger_matrix
+
+    def watched(prices, *, jobs, backend, **options):
+        heard.append((jobs, backend))
+        return real(prices, **options)
+
+    monkeypatch.setattr(_discovery, "engle_granger_matrix", watched)
+    scanned(wanted=settings(null_scan=True), jobs=3, backend="ray")
+    assert heard == [(3, "ray"), (3, "ray")]
+
+
 def test_progress_is_told_step_by_step():
     heard: list[tuple[str, int, int]] = []
     scanned(

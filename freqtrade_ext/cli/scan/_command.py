@@ -39,7 +39,14 @@ _LIMITS: Final = (
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Threads that test at once.",
+    help="Cores that test at once; with Ray, tasks at a time.",
+)
+@click.option(
+    "--backend",
+    type=click.Choice(["threads", "ray"]),
+    default="threads",
+    show_default=True,
+    help="Where tests run: on threads of this machine, or on the Ray cluster at hand.",
 )
 @click.option(
     "--seed",

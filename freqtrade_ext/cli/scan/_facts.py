@@ -110,8 +110,8 @@ def _step(stage: Stage, report: ScanReport) -> str:
         Stage.FAMILY: "family: tested",
         Stage.RAW_ONE: f"raw p ≤ {family.raw_level:g}, any direction",
         Stage.RAW: f"raw p ≤ {family.raw_level:g}, both directions",
-        Stage.BY: f"Benjamini-Yekutieli q ≤ {family.max_qvalue:g}",
         Stage.BH: f"Benjamini-Hochberg q ≤ {family.max_qvalue:g}",
+        Stage.BY: f"Benjamini-Yekutieli q ≤ {family.max_qvalue:g}",
         Stage.VOLATILITY: "with volatility made steady",
         Stage.TRADABLE: "hedge ratio, half-life, cost",
         Stage.JOHANSEN: "Johansen's trace test",
@@ -153,16 +153,30 @@ def outcome(report: ScanReport) -> str:
         found = len(report.cards)
         return f"{found} spread{'s' if found > 1 else ''} chosen of {report.family_size} tested."
     if report.family_size == 0:
-        return "Nothing could be tested: see the refusals."
+        return f"Nothing could be tested: {_why_untested(report)}."
     control = Stage.BH if report.settings.family.control == "bh" else Stage.BY
     if report.funnel.count(control) == 0:
         why = f"none of {report.family_size} p-values is small enough for that many tests"
     else:
         steps = report.funnel.steps
-        after = steps[[step.stage for step in steps].index(Stage.BH) + 1 :]
+        after = steps[[step.stage for step in steps].index(Stage.BY) + 1 :]
         fell = next(step.stage for step in after if step.count == 0)
         why = f"the last candidates fell at the step “{_step(fell, report)}”"
     return f"No spread was found: {why}. That is a valid and frequent result."
+
+
+def _why_untested(report: ScanReport) -> str:
+    """What kept a scan from testing anything, refused markets or not."""
+    markets = len(report.universe.markets)
+    if markets < 2:
+        refused = ", see the refusals" if report.refusals else ""
+        return f"it takes two markets, and there is {'one' if markets else 'none'}{refused}"
+    if report.funnel.count(Stage.COMBINATIONS) == 0:
+        return (
+            f"no two of the {markets} markets may be tested against each other (stationary, one "
+            "market twice, or settled in different currencies)"
+        )
+    return "none of the combinations can be tested"
 
 
 def warnings(report: ScanReport) -> tuple[str, ...]:

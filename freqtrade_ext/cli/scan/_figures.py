@@ -178,7 +178,9 @@ def spread_chart(card: SpreadCard, report: ScanReport) -> Figure:
         for line, name, color, axis in lines
     ]
     note = f"Every {step}th candle is drawn. " if step > 1 else ""
-    note += "The vertical line: discovery ends, confirmation on later data begins."
+    note += "The vertical line: discovery ends, confirmation on later data begins. "
+    note += "Bands of the z-score: entry dashed, exit dotted, stop solid; of the spread value: "
+    note += "two deviations of the discovery."
     return Figure(data, _three_rows(card, report), note)
 
 

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:  # what the stats need takes a second to load
+    from freqtrade_ext.stats import Backend
 
 __all__ = ["INTERRUPTED", "ScanRequest"]
 
@@ -23,7 +26,9 @@ class ScanRequest:
     markets : tuple of str
         Names, separated by commas, or files of names, or ``all``; empty: the whitelist.
     jobs, seed : int
-        Worker processes; seed of the shuffle and the bootstrap.
+        Cores for the tests; seed of the shuffle and the bootstrap.
+    backend : {"threads", "ray"}
+        Where blocks of tests run.
     allow_empty, null_scan : bool
         Whether an empty result empties the book; whether the null scan is made.
     book, report_dir : Path, optional
@@ -38,6 +43,7 @@ class ScanRequest:
     datadir: str | None = None
     markets: tuple[str, ...] = ()
     jobs: int = 1
+    backend: "Backend" = "threads"
     seed: int = 0
     allow_empty: bool = False
     null_scan: bool = True

@@ -83,7 +83,7 @@ def _scan(request: ScanRequest, written: _Written) -> int:
     if lacking:
         click.echo(f"there is no report.html: {lacking}", err=True)
     if report.family_size == 0:
-        problem = problem or "nothing could be scanned; the refusals say why"
+        problem = problem or "nothing could be scanned"
     if problem:
         click.echo(problem, err=True)
     return _FAILED if problem else _DONE
@@ -105,6 +105,7 @@ def _search(inputs: ScanInputs, request: ScanRequest, heard: Heard) -> ScanRepor
         seed=request.seed,
         standing=[row.markets for row in present],
         jobs=request.jobs,
+        backend=request.backend,
         progress=heard,
     )
 

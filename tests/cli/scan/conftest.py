@@ -3,17 +3,16 @@
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from freqtrade_ext.cli import main
 from freqtrade_ext.cli.scan import _run
+from tests.cli.desk import Desk
 
 CANDLES = 1200
 START = pd.Timestamp("2024-01-01", tz="UTC")
@@ -70,23 +69,12 @@ def write_futures(data: Path, prices: Mapping[str, np.ndarray], timeframe: str =
         frame_of(log_prices, timeframe).to_feather(path, compression="lz4", compression_level=9)
 
 
-@dataclass
-class Desk:
-    """A person at a terminal in a user folder."""
-
-    folder: Path
-
-    @property
-    def config(self) -> Path:
-        return self.folder / "config.json"
+class ScanDesk(Desk):
+    """A desk with candles and a folder for reports."""
 
     @property
     def data(self) -> Path:
         return self.folder / "data" / "binance"
-
-    @property
-    def book(self) -> Path:
-        return self.folder / "pairs_config.json"
 
     @property
     def reports(self) -> Path:
@@ -100,16 +88,7 @@ class Desk:
         return self.data / "futures" / f"{coin}_USDT_USDT-1h-futures.feather"
 
     def scan(self, *arguments: str) -> Result:
-        """Run the command; an exception that it does not answer fails the test."""
-        line = ["scan", "-c", str(self.config), *arguments]
-        result = CliRunner().invoke(main, line, env={"COLUMNS": "100"})
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
-
-    def configure(self, **changes: Any) -> None:
-        document = json.loads(self.config.read_text()) | changes
-        self.config.write_text(json.dumps(document))
+        return self.run("scan", "-c", str(self.config), *arguments, columns=100)
 
     def settle(self, **changes: Any) -> None:
         """Change settings of ``ext.scan``, key by key."""
@@ -120,12 +99,16 @@ class Desk:
 
     def written(self) -> set[str]:
         """Everything that a scan could have left behind."""
-        found = [self.book, self.book.with_name("pairs_config.json.bak"), *self.reports.rglob("*")]
+        found = [
+            self.book_path,
+            self.book_path.with_name("pairs_config.json.bak"),
+            *self.reports.rglob("*"),
+        ]
         return {str(path.relative_to(self.folder)) for path in found if path.exists()}
 
 
-def new_desk(folder: Path, prices: Mapping[str, np.ndarray]) -> Desk:
-    desk = Desk(folder)
+def new_desk(folder: Path, prices: Mapping[str, np.ndarray]) -> ScanDesk:
+    desk = ScanDesk(folder)
     write_futures(desk.data, prices)
     document = {
         "user_data_dir": str(folder),
@@ -147,19 +130,19 @@ def light_page(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, light_page: None) -> Desk:
+def desk(tmp_path: Path, light_page: None) -> ScanDesk:
     """With one true spread."""
     return new_desk(tmp_path, world())
 
 
 @pytest.fixture
-def barren(tmp_path: Path, light_page: None) -> Desk:
+def barren(tmp_path: Path, light_page: None) -> ScanDesk:
     """With nothing to find."""
     return new_desk(tmp_path, world(spreads=0, others=5))
 
 
 @pytest.fixture(scope="session")
-def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Desk, Result]:
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[ScanDesk, Result]:
     """A finished scan, to be looked at only: the folder and what was printed."""
     desk = new_desk(tmp_path_factory.mktemp("done"), world())
     return desk, desk.scan("--seed", "3")

@@ -3,7 +3,8 @@
 Bugs that were planted in the code, each of which a test here found: ``NaN`` written into the JSON
 and the CSV; a null scan that chooses something and is not warned of; a step that the settings leave
 out shown as if it had been made; a market's name read as markup of the terminal; verdicts of
-re-tests that take a p-value at the limit for a failure.
+re-tests that take a p-value at the limit for a failure; the control that is only compared named as
+the step where the last candidates fell.
 """
 
 import csv
@@ -123,13 +124,23 @@ def test_every_step_has_words():
 @pytest.mark.parametrize(
     ("counts", "words"),
     [
-        ({}, "Nothing could be tested"),
+        ({}, "Nothing could be tested: no two of the 3 markets may be tested against each other"),
+        ({Stage.COMBINATIONS: 3}, "Nothing could be tested: none of the combinations can be"),
         ({Stage.FAMILY: 9}, "none of 9 p-values is small enough for that many tests"),
         ({Stage.FAMILY: 9, Stage.BH: 2, Stage.VOLATILITY: 2}, "“hedge ratio, half-life, cost”"),
     ],
 )
 def test_an_empty_outcome_says_where_it_ended(counts, words):
     assert words in outcome(a_report(funnel=a_funnel(counts)))
+
+
+@pytest.mark.parametrize(("control", "reached"), [("bh", Stage.BH), ("by", Stage.BY)])
+def test_the_step_after_the_control_is_the_first_that_can_have_ended_it(control, reached):
+    """The other control is compared only, whether it stands before or after the one that rules."""
+    settings = ScanSettings(family=FamilySettings(control=control))
+    funnel = a_funnel({Stage.FAMILY: 9, reached: 2})
+    words = outcome(a_report(settings=settings, funnel=funnel))
+    assert "fell at the step “with volatility made steady”" in words
 
 
 def test_doubts_are_told():

@@ -152,6 +152,9 @@ def test_a_chart_has_prices_spread_z_score_bands_and_the_line():
             assert shape["y0"] == shape["y1"]
             heights[shape["yref"]].append(shape["y0"])
     assert sorted(heights["y3"]) == [-4.0, -2.0, -0.5, 0.5, 2.0, 4.0]
+    shapes = [shape for shape in figure.layout["shapes"] if shape["yref"] == "y3"]
+    dashes = {shape["line"]["dash"]: abs(shape["y0"]) for shape in shapes}
+    assert dashes == {"dash": 2.0, "dot": 0.5, "solid": 4.0}  # as the note says
     assert sorted(heights["y2"]) == [-0.04, 0.0, 0.04]
     (line,) = [shape for shape in figure.layout["shapes"] if shape["xref"] == "x"]
     assert line["x0"] == line["x1"] == f"{report.confirmation.start:%Y-%m-%d %H:%M:%S}"
@@ -172,6 +175,7 @@ def test_a_long_chart_is_thinned_out_and_says_so():
     assert len(figure.data[0]["y"]) <= MOST_POINTS
     assert figure.data[0]["dx"] == 3 * 3_600_000
     assert figure.note.startswith("Every 3th candle")
+    assert "Bands of the z-score: entry dashed, exit dotted, stop solid" in figure.note
 
 
 # The heat map
@@ -242,7 +246,7 @@ def test_without_plotly_the_extra_is_named_and_the_rest_is_written(tmp_path, no_
     assert "there is no report.html: the HTML report needs plotly" in result.stderr
     assert "pip install 'freqtrade-ext[plot]'" in result.stderr
     assert {path.name for path in desk.latest.iterdir()} == {"report.json", "candidates.csv"}
-    assert desk.book.exists()
+    assert desk.book_path.exists()
 
 
 def test_the_page_of_a_real_scan_is_well_formed(done):

@@ -11,6 +11,7 @@ only after the scan.
 
 import json
 import os
+import sys
 
 import pytest
 
@@ -31,32 +32,32 @@ def test_an_empty_result_says_so_and_writes_reports_but_no_book(barren):
     assert "No spread was found: none of 10 p-values is small enough" in result.output
     assert "That is a valid and frequent result." in result.output
     assert "is not written" in result.output
-    assert not barren.book.exists()
+    assert not barren.book_path.exists()
     assert json.loads((barren.latest / "report.json").read_text())["spreads"] == []
     assert (barren.latest / "candidates.csv").read_text().count("\n") == 1
 
 
 def in_use(desk, donor):
     """Give a desk the book of a finished scan."""
-    desk.book.write_bytes(donor[0].book.read_bytes())
-    return desk.book.read_bytes()
+    desk.book_path.write_bytes(donor[0].book_path.read_bytes())
+    return desk.book_path.read_bytes()
 
 
 def test_an_empty_result_leaves_the_book_as_it_was(barren, done):
     before = in_use(barren, done)
     result = barren.scan()
     assert result.exit_code == 0
-    assert barren.book.read_bytes() == before
+    assert barren.book_path.read_bytes() == before
     assert "is left as it was; --allow-empty would empty it" in result.output
-    assert not barren.book.with_name("pairs_config.json.bak").exists()
+    assert not barren.book_path.with_name("pairs_config.json.bak").exists()
 
 
 def test_allow_empty_empties_the_book_and_keeps_the_previous_one(barren, done):
     before = in_use(barren, done)
     assert barren.scan("--allow-empty").exit_code == 0
-    book = load_book(barren.book)
+    book = load_book(barren.book_path)
     assert (book.spreads, book.family_size) == ((), 10)
-    assert barren.book.with_name("pairs_config.json.bak").read_bytes() == before
+    assert barren.book_path.with_name("pairs_config.json.bak").read_bytes() == before
 
 
 def test_the_step_where_the_last_candidate_fell_is_named(desk):
@@ -64,18 +65,26 @@ def test_the_step_where_the_last_candidate_fell_is_named(desk):
     result = desk.scan()
     assert result.exit_code == 0
     assert "the last candidates fell at the step “confirmed on later data”" in result.output
-    assert not desk.book.exists()
+    assert not desk.book_path.exists()
 
 
-@pytest.mark.parametrize("markets", [A, f"{A},{B}"], ids=["one market", "all refused"])
-def test_nothing_to_scan_is_exit_code_1_and_the_book_stays(desk, done, markets):
+@pytest.mark.parametrize(
+    ("markets", "says"),
+    [
+        (A, "it takes two markets, and there is one."),
+        (f"{A},{B}", "it takes two markets, and there is none, see the refusals."),
+    ],
+    ids=["one market", "all refused"],
+)
+def test_nothing_to_scan_is_exit_code_1_and_the_book_stays(desk, done, markets, says):
     before = in_use(desk, done)
     if markets != A:
         desk.settle(universe={"min_daily_volume": 1e12})
     result = desk.scan("--markets", markets, "--allow-empty")
     assert result.exit_code == 1
-    assert "nothing could be scanned; the refusals say why" in result.stderr
-    assert desk.book.read_bytes() == before
+    assert result.stderr.splitlines()[-1] == "nothing could be scanned"
+    assert f"Nothing could be tested: {says}" in result.stdout
+    assert desk.book_path.read_bytes() == before
     assert (desk.latest / "report.json").exists()
 
 
@@ -100,10 +109,15 @@ def test_bad_files_are_refusals_and_the_scan_goes_on(desk):
     assert refusals[3]["value"] == "FFF_USDT_USDT-1h-futures.feather does not exist"
     assert "freqtrade download-data" in refusals[3]["right"]
     assert "refused: 3 × malformed: CCC/USDT:USDT" in result.output
-    assert len(load_book(desk.book).spreads) == 1
+    assert len(load_book(desk.book_path).spreads) == 1
 
 
 # Options and settings
+
+
+def test_ray_that_is_not_installed_is_named_and_nothing_is_written(desk, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    refused(desk, "--backend", "ray", says=["needs Ray", "pip install 'freqtrade-ext[ray]'"])
 
 
 def refused(desk, *arguments, says):
@@ -190,10 +204,10 @@ def test_a_whitelist_that_matches_nothing(desk):
 
 
 def test_a_damaged_book_stops_the_scan_and_stays(desk):
-    desk.book.write_text('{"schema_version": 1, "spreads": [{"spread_id": 3}]')
-    before = desk.book.read_bytes()
-    refused(desk, says=[str(desk.book), "line 1"])
-    assert desk.book.read_bytes() == before
+    desk.book_path.write_text('{"schema_version": 1, "spreads": [{"spread_id": 3}]')
+    before = desk.book_path.read_bytes()
+    refused(desk, says=[str(desk.book_path), "line 1"])
+    assert desk.book_path.read_bytes() == before
 
 
 def test_a_file_of_markets_that_is_no_list_is_named(desk):
@@ -242,7 +256,7 @@ def test_a_full_disk_leaves_no_half_report_and_the_old_book(desk, done, monkeypa
     assert result.exit_code == 1
     assert "cannot be written: No space left on device; nothing has been written" in result.stderr
     assert "1 spread chosen" in result.stdout
-    assert desk.book.read_bytes() == before
+    assert desk.book_path.read_bytes() == before
     assert list(desk.reports.iterdir()) == []
 
 
@@ -253,7 +267,7 @@ def test_a_book_that_cannot_be_written_leaves_the_report(desk, monkeypatch):
     monkeypatch.setattr(_run, "save_book", fail)
     result = desk.scan()
     assert result.exit_code == 1
-    assert f"{desk.book}: cannot be written: No space left on device" in result.stderr
+    assert f"{desk.book_path}: cannot be written: No space left on device" in result.stderr
     assert "has the report, the book is as it was" in result.stderr
     assert (desk.latest / "report.html").exists()
 
@@ -268,7 +282,7 @@ def test_ctrl_c_while_writing_leaves_no_half_report(desk, monkeypatch, at):
     assert result.exit_code == 130
     assert "stopped; nothing has been written" in result.stderr
     assert list(desk.reports.iterdir()) == []
-    assert not desk.book.exists()
+    assert not desk.book_path.exists()
 
 
 @pytest.mark.parametrize("place", ["gather", "build_universe", "scan_universe", "report_json"])
@@ -313,9 +327,9 @@ def test_spot_files_of_another_timeframe_are_read(desk):
     desk.configure(trading_mode="spot", margin_mode="")
     desk.settle(null_scan=False, universe={"min_listing_days": 1})
     assert desk.scan("-i", "5m").exit_code == 0
-    (row,) = load_book(desk.book).spreads
+    (row,) = load_book(desk.book_path).spreads
     assert set(row.markets) == {"AAA/USDT", "BBB/USDT"}
-    assert load_book(desk.book).timeframe == "5m"
+    assert load_book(desk.book_path).timeframe == "5m"
 
 
 def test_a_name_of_other_letters_is_a_market_like_any_other(desk):
@@ -324,5 +338,5 @@ def test_a_name_of_other_letters_is_a_market_like_any_other(desk):
     desk.file_of("AAA").unlink()
     desk.settle(null_scan=False)
     assert desk.scan().exit_code == 0
-    (row,) = load_book(desk.book).spreads
+    (row,) = load_book(desk.book_path).spreads
     assert "币安/USDT:USDT" in row.markets

@@ -36,7 +36,7 @@ def test_the_scan_ends_well(done):
 
 def test_the_book_has_the_chosen_spread_and_is_valid(done):
     desk, _ = done
-    book = load_book(desk.book)
+    book = load_book(desk.book_path)
     (row,) = book.spreads
     assert set(row.markets) == set(SPREAD)
     assert (book.timeframe, book.family_size) == ("1h", 15)
@@ -62,6 +62,8 @@ def test_the_funnel_is_printed_with_the_null_scan_beside_it(done):
         steps = report["funnel" if name == "scan" else "null_funnel"]["steps"]
         assert [cells[key] for cells in rows.values()] == [str(step["count"]) for step in steps]
     assert len(rows) == len(Stage)
+    controls = [name for name in rows if name.startswith("Benjamini")]
+    assert controls == ["Benjamini-Hochberg q ≤ 0.05", "Benjamini-Yekutieli q ≤ 0.05 (compare)"]
 
 
 def test_a_card_says_everything_about_the_spread(done):
@@ -113,7 +115,7 @@ def test_the_json_has_the_whole_report(done):
 def test_the_json_agrees_with_the_book(done):
     desk, _ = done
     (spread,) = strict_json(desk.latest / "report.json")["spreads"]
-    (row,) = load_book(desk.book).spreads
+    (row,) = load_book(desk.book_path).spreads
     for name in ("hedge_ratio", "intercept", "pvalue", "qvalue", "half_life", "johansen_trace"):
         assert spread[name] == getattr(row, name)
 
@@ -146,12 +148,12 @@ def test_the_files_are_together_and_latest_leads_to_them(done):
 def test_a_second_scan_keeps_both_reports_and_the_previous_book(desk):
     desk.settle(null_scan=False)
     assert desk.scan().exit_code == 0
-    first, before = desk.latest.resolve(), desk.book.read_bytes()
+    first, before = desk.latest.resolve(), desk.book_path.read_bytes()
     result = desk.scan("--seed", "9")
     assert result.exit_code == 0
     assert first.exists()
     assert desk.latest.resolve() != first
-    assert desk.book.with_name("pairs_config.json.bak").read_bytes() == before
+    assert desk.book_path.with_name("pairs_config.json.bak").read_bytes() == before
     assert "the previous one is pairs_config.json.bak" in result.output
     assert "chosen again" in result.output
     assert strict_json(desk.latest / "report.json")["retests"][0]["reason"] == ""
@@ -159,11 +161,11 @@ def test_a_second_scan_keeps_both_reports_and_the_previous_book(desk):
 
 def test_a_spread_that_leaves_the_book_is_named(desk):
     desk.scan("--seed", "3")
-    book = load_book(desk.book)
+    book = load_book(desk.book_path)
     old = book.spreads[0].model_copy(
         update={"spread_id": "OLD-ONE", "leg_a": "OLD/USDT:USDT", "leg_b": "ONE/USDT:USDT"}
     )
-    save_book(book.add(old), desk.book)
+    save_book(book.add(old), desk.book_path)
     text = " ".join(desk.scan("--seed", "3").output.split())
     assert "not in the book any more: OLD-ONE; the bot closes" in text
 
@@ -199,18 +201,19 @@ def test_options_override_settings(desk):
     assert "There was no null scan" in result.output
 
 
-def test_seed_jobs_and_progress_reach_the_scan(desk, monkeypatch):
+def test_seed_jobs_backend_and_progress_reach_the_scan(desk, monkeypatch):
     from freqtrade_ext.cli.scan import _run
 
     seen, real = {}, _run.scan_universe
 
     def watched(universe, settings, **options):
         seen.update(options)
-        return real(universe, settings, **options | {"jobs": 1})
+        return real(universe, settings, **options | {"jobs": 1, "backend": "threads"})
 
     monkeypatch.setattr(_run, "scan_universe", watched)
-    assert desk.scan("--jobs", "3", "--seed", "42").exit_code == 0
-    assert (seen["jobs"], seen["seed"], seen["standing"]) == (3, 42, [])
+    assert desk.scan("--jobs", "3", "--backend", "ray", "--seed", "42").exit_code == 0
+    assert (seen["jobs"], seen["backend"], seen["seed"]) == (3, "ray", 42)
+    assert seen["standing"] == []
     assert callable(seen["progress"])
 
 
@@ -303,4 +306,4 @@ def test_a_candle_that_is_not_closed_is_not_looked_at(tmp_path, monkeypatch):
     report = strict_json(desk.latest / "report.json")
     assert report["confirmation"]["end"] == "2024-01-29T12:00:00+00:00"
     assert desk.latest.resolve().name == "2024-01-29T12-30-00Z"
-    assert f"{load_book(desk.book).created_at:%H:%M}" == "12:30"
+    assert f"{load_book(desk.book_path).created_at:%H:%M}" == "12:30"
