@@ -130,7 +130,7 @@ def _follow(
 ) -> RecoveryState:
     if unrealised < 0:
         # A clock that ran ahead and was set back does not make the wait longer.
-        since = min(state.below_since_ms or now_ms, now_ms)
+        since = now_ms if state.below_since_ms is None else min(state.below_since_ms, now_ms)
         long_enough = now_ms - since >= settings.under_water_hours * HOUR_MS
         return replace(state, below_since_ms=since, candidate=state.candidate or long_enough)
     state = replace(state, below_since_ms=None)
