@@ -5,7 +5,8 @@ to be reduced from all looks so far, in gains instead of prices. Beside the posi
 restarted at random runs one that never is; both must decide the same.
 
 Planted bugs, each of which turns the machine red: the best price forgotten in a restart, the stop
-replaced instead of tightened, trailing or break-even stop switched off again when profit shrinks,
+replaced instead of tightened, trailing stop switched off again when profit shrinks, a new stop
+not compared with the close,
 the reductions of the target counted down by a clock that goes back, the half asked for twice, the
 aim raised by a later step, a stop decision forgotten while its order fails, an order asked for
 while one is in transit.
