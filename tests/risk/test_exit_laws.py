@@ -4,8 +4,8 @@ All numbers here are multiples of a power of two, so that a mirrored path is exa
 "the same decision" means the same to the last bit.
 
 Planted bugs, each of which turns a test red: a level that forgets the sign of a short, the best
-price of a short taken from the high, a reduction of more than is held, an exit that reads the time of day instead of the age, a price unit that gets into a rule, a
-break-even stop that is disarmed again.
+price of a short taken from the high, a reduction of more than is held, an exit that reads the time
+of day instead of the age, a price unit that gets into a rule, a break-even stop that is disarmed.
 """
 
 from dataclasses import dataclass, replace
