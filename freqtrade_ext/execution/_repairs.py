@@ -150,7 +150,7 @@ class Repairs:
         self, difference: Difference, books: AccountBooks, snapshot: AccountSnapshot
     ) -> Done:
         """Let the books follow a position: enter its orders, else write off what is missing."""
-        adopted, known = self._adopt(difference.orders)
+        adopted, known = self._adopt(self._bookable(difference))
         if adopted:
             names = ", ".join(order.venue_order_id for order in adopted)
             return Done(f"adopted order {names} into the books", is_done=True, adopted=adopted)
@@ -211,6 +211,20 @@ class Repairs:
             for intent in intents
             if intent.market == market and intent.purpose is IntentPurpose.REPAIR
         ]
+
+    def _bookable(self, difference: Difference) -> tuple[OrderReport, ...]:
+        """
+        Return the orders that the books are to take.
+
+        Freqtrade closes a trade as a whole when its stop fills. What others had added would be
+        booked as sold with it although it is still held: it stays a difference of its own.
+        """
+        intents = (self._guard.find(order.client_order_id) for order in difference.orders)
+        if not any(intent and intent.purpose is IntentPurpose.STOP for intent in intents):
+            return difference.orders
+        return tuple(
+            order for order in difference.orders if order.signed_filled * difference.gap > 0
+        )
 
     def _adopt(self, orders: Iterable[OrderReport]) -> tuple[tuple[OrderReport, ...], bool]:
         """Adopt what the books can take; also say whether they have some of it already."""

@@ -17,7 +17,8 @@ order that ended unfilled becomes a trade (ended_unfilled); a refused order hide
 (refused_order); a recovery writes off on one look what has only just changed
 (lags_behind_a_fresh_fill); it waits everywhere (nothing_has_changed_of_late); passes that wait are
 counted (does_not_count); it waits without end (never_rest) or in vain (longer_than_it_may); a
-closed trade's orders explain nothing (only_just_closed).
+closed trade's orders explain nothing (only_just_closed); an addition is booked with our stop
+(not_booked_with_our_stop), or never (took_away_again).
 """
 
 import re
@@ -355,6 +356,29 @@ def test_a_close_that_no_execution_makes_up_takes_two_looks(world):
     closing = world.exchange.trade(BTC, "-0.4")
     assert world.look_and_act().actions == ()
     assert closing in world.look_and_act().adopted
+
+
+def test_what_others_added_is_not_booked_with_our_stop_that_closes_the_trade(world):
+    """Freqtrade closes the whole trade at the stop's price; the addition is still held."""
+    world.holds(BTC, "1")
+    world.exchange.trade(BTC, "0.5")
+    name = world.exchange.trade(BTC, "-1").client_order_id
+    stop = intent(BTC, "-1", client_order_id=name, purpose=IntentPurpose.STOP, reduce_only=True)
+    world.guard.intents[name] = stop
+    world.look_and_act(2)
+    assert [each.signed_filled for each in world.books.adopted] == [D(-1)]
+    assert world.books.read().held(BTC) == 0
+    (left,) = world.look_and_act().differences
+    assert (left.kind, left.gap) == (DifferenceKind.UNKNOWN_POSITION, D("0.5"))
+
+
+def test_what_others_added_and_took_away_again_is_booked(world):
+    world.holds(BTC, "1")
+    world.exchange.trade(BTC, "0.5")
+    world.exchange.trade(BTC, "-1")
+    world.look_and_act(2)
+    assert [each.signed_filled for each in world.books.adopted] == [D("0.5"), D(-1)]
+    assert world.books.read().held(BTC) == D("0.5")
 
 
 def test_a_close_by_an_order_of_ours_takes_two_looks(world):
