@@ -19,10 +19,12 @@ from freqtrade_ext.stats._rolling_cointegration import (
     RollingCointegrationResult,
     engle_granger_rolling,
 )
+from freqtrade_ext.stats._trade_objective import TOO_FEW_TRADES_SCORE, trade_objective
 from freqtrade_ext.stats._unit_root import AdfResult, adf
 from freqtrade_ext.stats._z_score import formation_z_score, rolling_z_score
 
 __all__ = [
+    "TOO_FEW_TRADES_SCORE",
     "AdfResult",
     "CointegrationResult",
     "EngleGrangerMatrix",
@@ -43,4 +45,5 @@ __all__ = [
     "mackinnon_pvalues",
     "mean_crossings",
     "rolling_z_score",
+    "trade_objective",
 ]
