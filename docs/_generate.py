@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from freqtrade_ext.risk import CloseReason
+from freqtrade_ext.risk import CloseReason, RiskSettings
 from freqtrade_ext.sandbox import Effect
 from freqtrade_ext.sandbox.wire import ROUTES, known_errors
 from freqtrade_ext.scanner import ScanSection
@@ -63,6 +63,15 @@ def scan_settings_table() -> str:
     rows = [
         (f"`{path}`", allowed, f"`{_json(default)}`", text)
         for path, allowed, default, text in _settings(ScanSection, "")
+    ]
+    return _table(("key", "allowed", "default", "meaning"), rows)
+
+
+def risk_settings_table() -> str:
+    """Every key of ``ext.risk``."""
+    rows = [
+        (f"`{path}`", allowed, f"`{_json(default)}`", text)
+        for path, allowed, default, text in _settings(RiskSettings, "")
     ]
     return _table(("key", "allowed", "default", "meaning"), rows)
 
@@ -205,6 +214,7 @@ PARTS: Final[dict[tuple[str, str], Callable[[], str]]] = {
     ("configuration.md", "book fields"): book_table,
     ("configuration.md", "spread fields"): spread_table,
     ("scan_command.md", "scan settings"): scan_settings_table,
+    ("risk.md", "risk settings"): risk_settings_table,
     ("spreads.md", "state diagram"): diagram,
     ("spreads.md", "close reasons"): close_reasons,
     ("sandbox.md", "fault effects"): fault_effects,
@@ -259,6 +269,8 @@ def _json(value: object) -> str:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return str(list(value))
     return f'"{value}"' if isinstance(value, str) else f"{value}"
 
 

@@ -2,6 +2,7 @@
 
 __all__ = [
     "ConfigError",
+    "CorruptStateError",
     "ExtensionError",
     "IllegalRequest",
     "InfeasibleError",
@@ -32,3 +33,7 @@ class VenueError(ExtensionError):
 
 class StoreError(ExtensionError):
     """What must survive a restart could not be written (disk full, database locked)."""
+
+
+class CorruptStateError(ExtensionError):
+    """What was saved for a restart cannot be read back; a person chooses how to go on."""

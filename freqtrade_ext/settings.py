@@ -262,12 +262,15 @@ class ExtSettings(_Section):
         How orders are sent.
     scan : object
         How spreads are searched for; its keys are in scan_command.md.
+    risk : object
+        Exits, kill switches and guards of single positions; its keys are in risk.md.
     """
 
     spreads: SpreadSettings = SpreadSettings()
     execution: ExecutionSettings = ExecutionSettings()
-    # Its type is the scanner's, which trading must not depend on: `load_part` reads it.
+    # Their types belong to other packages; `load_part` reads them.
     scan: dict[str, Any] = {}
+    risk: dict[str, Any] = {}
 
 
 def load_settings(section: object, *, source: str = "config.json") -> ExtSettings:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_DOWN, Decimal
 from statistics import fmean, variance
 
+from freqtrade_ext.risk import notional_at_risk
 from freqtrade_ext.settings import SizingSettings
 from freqtrade_ext.spreads._leg_sizes import (
     LegLimits,
@@ -103,7 +104,7 @@ def size_spread(
         SizeCap.MARGIN: available / (1 / settings.leverage + cost_per_fill),
     }
     caps = {cap: gross / (1 + ratio) for cap, gross in gross_caps.items()}
-    caps[SizeCap.RISK] = settings.max_risk_per_trade * equity / loss_per_notional
+    caps[SizeCap.RISK] = notional_at_risk(equity, settings.max_risk_per_trade, loss_per_notional)
     caps[SizeCap.MAX_NOTIONAL] = min(case.limits_a.max_notional, case.limits_b.max_notional / ratio)
     cap = min(caps, key=lambda name: caps[name])
     sizes = _sizes(case, caps[cap], cap, loss_per_notional, settings.leverage)
