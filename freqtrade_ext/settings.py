@@ -264,6 +264,8 @@ class ExtSettings(_Section):
         How spreads are searched for; its keys are in scan_command.md.
     risk : object
         Exits, kill switches and guards of single positions; its keys are in risk.md.
+    signals : object
+        Layers and scores of the single-coin strategy; its keys are in signals.md.
     """
 
     spreads: SpreadSettings = SpreadSettings()
@@ -271,6 +273,7 @@ class ExtSettings(_Section):
     # Their types belong to other packages; `load_part` reads them.
     scan: dict[str, Any] = {}
     risk: dict[str, Any] = {}
+    signals: dict[str, Any] = {}
 
 
 def load_settings(section: object, *, source: str = "config.json") -> ExtSettings:

@@ -1,0 +1,37 @@
+"""Scored single-coin signals: candles in, scores and their reasons out; no clock, no Freqtrade."""
+
+from freqtrade_ext.signals._explain import Explanation, LayerShare, explain
+from freqtrade_ext.signals._gate import Gate
+from freqtrade_ext.signals._inputs import MarketInputs
+from freqtrade_ext.signals._layer import Layer, LayerError, LayerOutput
+from freqtrade_ext.signals._leverage import unified_leverage
+from freqtrade_ext.signals._leverage_settings import LeverageSettings
+from freqtrade_ext.signals._macro import MacroContext, macro_context
+from freqtrade_ext.signals._record import ClosedTrade, OwnRecord, WinCount, own_record
+from freqtrade_ext.signals._registry import LAYERS
+from freqtrade_ext.signals._score import ScoredMarket, score_market
+from freqtrade_ext.signals._settings import LayerSwitch, SignalSettings
+
+__all__ = [
+    "LAYERS",
+    "ClosedTrade",
+    "Explanation",
+    "Gate",
+    "Layer",
+    "LayerError",
+    "LayerOutput",
+    "LayerShare",
+    "LayerSwitch",
+    "LeverageSettings",
+    "MacroContext",
+    "MarketInputs",
+    "OwnRecord",
+    "ScoredMarket",
+    "SignalSettings",
+    "WinCount",
+    "explain",
+    "macro_context",
+    "own_record",
+    "score_market",
+    "unified_leverage",
+]

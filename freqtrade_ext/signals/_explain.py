@@ -1,0 +1,192 @@
+"""Why a signal came, or did not: the trace of one decision."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from freqtrade_ext.errors import InfeasibleError
+from freqtrade_ext.signals._gate import Gate
+from freqtrade_ext.signals._registry import LAYERS
+from freqtrade_ext.signals._score import ScoredMarket
+
+__all__ = ["Explanation", "LayerShare", "explain"]
+
+_SIDES = {1: "long", -1: "short", 0: "no direction"}
+
+
+@dataclass(frozen=True, slots=True)
+class LayerShare:
+    """What one layer did at one candle.
+
+    Attributes
+    ----------
+    name : str
+        Name in the registry.
+    points : float
+        Weighted.
+    veto : bool
+        Whether it rejected the signal.
+    remark : str
+        ``off``, or why it was neutral; empty where it had its data.
+    """
+
+    name: str
+    points: float
+    veto: bool
+    remark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """
+    The trace of one candle's decision.
+
+    Attributes
+    ----------
+    market : str
+        Its name.
+    opened_at : datetime
+        Time of the candle's open (UTC).
+    gate : Gate
+        Result of the gate.
+    hurst, z_score, strength : float
+        As in the columns.
+    z_threshold : float
+        What the z-score has to pass.
+    direction, signal : int
+        1 long, -1 short, 0 none.
+    base, strength_points : float
+        Points before the layers.
+    layers : tuple of LayerShare
+        In the registry's order.
+    pre_score, score, required_score, size_factor, leverage_factor : float
+        As in the columns.
+    """
+
+    market: str
+    opened_at: datetime
+    gate: Gate
+    hurst: float
+    z_score: float
+    strength: float
+    z_threshold: float
+    direction: int
+    signal: int
+    base: float
+    strength_points: float
+    layers: tuple[LayerShare, ...]
+    pre_score: float
+    score: float
+    required_score: float
+    size_factor: float
+    leverage_factor: float
+
+    @property
+    def vetoes(self) -> tuple[str, ...]:
+        """Names of the layers that rejected the signal."""
+        return tuple(layer.name for layer in self.layers if layer.veto)
+
+    def lines(self) -> list[str]:
+        """Return the trace as text: ``Z_PASS``, layers, ``PRE_SCORE``, ``SCORE_PASS`` ..."""
+        head = f"{self.market} candle of {self.opened_at:%Y-%m-%d %H:%M} UTC"
+        if self.direction == 0:
+            return [head, self._gate_line()]
+        return [head, self._gate_line(), *self._layer_lines(), *self._score_lines()]
+
+    def _gate_line(self) -> str:
+        measured = f"H {self.hurst:.2f}, z {self.z_score:+.2f}, threshold {self.z_threshold:.2f}"
+        word = "Z_PASS" if self.direction else "Z_FAIL"
+        return f"{word}: {_SIDES[self.direction]} ({measured})"
+
+    def _layer_lines(self) -> list[str]:
+        lines = [f"base {self.base:+.1f}, strength {self.strength_points:+.1f}"]
+        for layer in self.layers:
+            veto = " VETO" if layer.veto else ""
+            remark = f" ({layer.remark})" if layer.remark else ""
+            lines.append(f"layer {layer.name} {layer.points:+.1f}{veto}{remark}")
+        return lines
+
+    def _score_lines(self) -> list[str]:
+        lines = [f"PRE_SCORE {self.pre_score:.1f}"]
+        passed = self.score >= self.required_score
+        word, sign = ("SCORE_PASS", ">=") if passed else ("SCORE_LOW", "<")
+        lines.append(f"{word} {self.score:.1f} {sign} {self.required_score:.1f}")
+        return lines
+
+
+def explain(scored: ScoredMarket, at: datetime | None = None) -> Explanation:
+    """
+    Explain the decision of one candle.
+
+    Parameters
+    ----------
+    scored : ScoredMarket
+        Result of `score_market`.
+    at : datetime, optional
+        With time zone; the last candle that opened by then is explained. None: the last one.
+
+    Raises
+    ------
+    InfeasibleError
+        If no candle had opened by then.
+    ValueError
+        If `at` has no time zone.
+    """
+    row = _row(scored, at)
+    values = scored.columns.iloc[row]
+    settings = scored.settings
+    strength = float(values["strength"])
+    directed = int(values["direction"]) != 0
+    return Explanation(
+        market=scored.market,
+        opened_at=pd.Timestamp(values["date"]).to_pydatetime(),
+        gate=Gate(int(values["gate"])),
+        hurst=float(values["hurst"]),
+        z_score=float(values["z_score"]),
+        strength=strength,
+        z_threshold=settings.z_threshold,
+        direction=int(values["direction"]),
+        signal=int(values["signal"]),
+        base=settings.base_score,
+        strength_points=(
+            settings.strength_points * float(np.clip(strength - 1.0, 0.0, 1.0)) if directed else 0.0
+        ),
+        layers=tuple(_share(scored, values, layer.name, row) for layer in LAYERS),
+        pre_score=float(values["pre_score"]),
+        score=float(values["score"]),
+        required_score=float(values["required_score"]),
+        size_factor=float(values["size_factor"]),
+        leverage_factor=float(values["leverage_factor"]),
+    )
+
+
+def _row(scored: ScoredMarket, at: datetime | None) -> int:
+    if at is None:
+        return len(scored.columns) - 1
+    if at.tzinfo is None:
+        raise ValueError("at has no time zone")
+    dates = pd.DatetimeIndex(scored.columns["date"])
+    row = int(dates.searchsorted(pd.Timestamp(at), side="right")) - 1
+    if row < 0:
+        raise InfeasibleError(
+            f"{scored.market}: no candle had opened by {at:%Y-%m-%d %H:%M}; the first one is of "
+            f"{dates[0]:%Y-%m-%d %H:%M} UTC"
+        )
+    return row
+
+
+def _share(scored: ScoredMarket, values: "pd.Series[float]", name: str, row: int) -> LayerShare:
+    if name not in scored.known:
+        remark = "off"
+    elif not scored.known[name][row] or name in scored.neutral:
+        remark = f"neutral: {scored.neutral.get(name, 'no data at this candle')}"
+    else:
+        remark = ""
+    return LayerShare(
+        name=name,
+        points=float(values[f"layer_{name}"]),
+        veto=bool(values.get(f"veto_{name}", False)),
+        remark=remark,
+    )
