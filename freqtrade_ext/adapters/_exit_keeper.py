@@ -80,6 +80,23 @@ class ExitKeeper:
         view = self._view(trade, trade.open_rate if candle is None else candle.close, now_ms)
         return stop_price(view, self.state_of(trade), self._settings())
 
+    def first_stop(
+        self, market: str, side: str, rate: float, leverage: float, candle: LastCandle
+    ) -> float:
+        """Return the price at which the stop of a new position would lie."""
+        view = PositionView(
+            market=market,
+            direction=Direction(side),
+            entry_price=rate,
+            price=rate,
+            profit_ratio=0.0,
+            opened_ms=candle.opened_ms,
+            now_ms=candle.opened_ms,
+            leverage=leverage,
+            atr=candle.value("atr"),
+        )
+        return stop_price(view, ExitState(), self._settings())
+
     def state_of(self, trade: Any) -> ExitState:
         """Return what is remembered of a trade; raises CorruptStateError like `decide`."""
         state = self._states.get(trade.id)

@@ -1,0 +1,174 @@
+"""What the layers of a market are given: Freqtrade's candles as `MarketInputs`.
+
+Only candles and events are read here, live from Freqtrade's own cache and otherwise from files;
+nothing asks the network. What is known live only (order book, model confidence) is left out, and
+the layers that read it say so.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import talib
+from freqtrade.exchange import timeframe_to_msecs
+from pandas import DataFrame
+
+from freqtrade_ext.adapters._market_track import LastCandle, MarketTrack
+from freqtrade_ext.signals import MacroContext, MarketInputs, OwnRecord, SignalSettings
+from freqtrade_ext.signals import macro_context
+
+__all__ = ["RegimeInputs", "warm_up_candles"]
+
+BITCOIN, ETHER = "BTC", "ETH"
+_ATR_PERIOD: Final = 14
+# Wilder's averages of 14 candles forget all but a ten-millionth of their start in this many.
+_SETTLING: Final = 240
+# Binance answers 500 questions about funding rates in five minutes.
+_MOST_FUNDING_MARKETS: Final = 200
+
+Source = Callable[[str, str, str], DataFrame]  # pair, timeframe, kind of candle ("" for prices)
+
+
+class RegimeInputs:
+    """
+    Puts the inputs of markets together, with Bitcoin and Ether prepared once for all of them.
+
+    Parameters
+    ----------
+    source : callable
+        ``(pair, timeframe, kind) -> candles``, empty where there are none.
+    config : mapping
+        Freqtrade's configuration.
+    settings : SignalSettings
+        Of the layers.
+    timeframe : str
+        Of the strategy.
+    funding_timeframe : str or None
+        Of funding-rate candles; None in spot trading.
+    record : callable, optional
+        ``pair -> OwnRecord``: the bot's own closed trades.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        config: Mapping[str, Any],
+        settings: SignalSettings,
+        timeframe: str,
+        funding_timeframe: str | None,
+        record: Callable[[str], OwnRecord | None] = lambda pair: None,
+    ) -> None:
+        self._source = source
+        self._settings = settings
+        self._timeframe = timeframe
+        self._candle_ms = int(timeframe_to_msecs(timeframe))
+        self._funding_timeframe = funding_timeframe
+        self._record = record
+        stake = config["stake_currency"]
+        settle = "" if funding_timeframe is None else f":{stake}"
+        self.references = {coin: f"{coin}/{stake}{settle}" for coin in (BITCOIN, ETHER)}
+        self._macro: tuple[tuple[Any, ...], MacroContext | None] | None = None
+        self._tracks: dict[str, tuple[Any, MarketTrack]] = {}
+
+    def informative(self, markets: list[str]) -> list[tuple[str, str, str]]:
+        """Name the candles that a bot on these markets needs beside their own."""
+        wanted = [(pair, self._timeframe, "") for pair in self.references.values()]
+        wanted += [(pair, higher, "") for pair in markets for higher in self.fetched_timeframes()]
+        if self._funding_timeframe is not None and len(markets) <= _MOST_FUNDING_MARKETS:
+            wanted += [(pair, self._funding_timeframe, "funding_rate") for pair in markets]
+        return wanted
+
+    def fetched_timeframes(self) -> list[str]:
+        """Higher timeframes whose candles the warm-up of the strategy's own does not cover."""
+        covered = warm_up_candles(self._settings, self._timeframe) * self._candle_ms
+        return [name for name, ms in _higher_needs(self._settings).items() if ms > covered]
+
+    def of(self, pair: str, frame: DataFrame) -> MarketInputs:
+        """Put the inputs of one market together; `frame` has its candles."""
+        candles = (
+            (name, self._source(pair, name, "")) for name in self.fetched_timeframes()
+        )
+        return MarketInputs(
+            market=pair,
+            timeframe=self._timeframe,
+            candles=frame,
+            higher={name: found for name, found in candles if len(found)},
+            macro=self._macro_context(),
+            funding=self._funding(pair),
+            record=self._record(pair),
+        )
+
+    def reference_atr(self, coin: str, now_ms: int) -> float | None:
+        """Return Bitcoin's or Ether's average true range as a ratio of its price."""
+        last = self._reference_candle(coin, now_ms)
+        atr = None if last is None else last.value("atr")
+        return None if atr is None or last is None else atr / last.close
+
+    def _reference_candle(self, coin: str, now_ms: int) -> LastCandle | None:
+        frame = self._source(self.references[coin], self._timeframe, "")
+        if frame.empty:
+            return None
+        known, track = self._tracks.get(coin, (None, None))
+        if track is None or known != _mark(frame):
+            track = MarketTrack(frame.assign(atr=_atr(frame)), self._candle_ms, ["atr"])
+            self._tracks[coin] = (_mark(frame), track)
+        return track.last_closed(now_ms)
+
+    def _macro_context(self) -> MacroContext | None:
+        btc, eth = (
+            self._source(self.references[coin], self._timeframe, "") for coin in (BITCOIN, ETHER)
+        )
+        mark = (_mark(btc), _mark(eth))
+        if self._macro is None or self._macro[0] != mark:
+            found = None
+            if len(btc):
+                other = eth if len(eth) else None
+                found = macro_context(btc, other, self._timeframe, self._settings)
+            self._macro = (mark, found)
+        return self._macro[1]
+
+    def _funding(self, pair: str) -> DataFrame | None:
+        if self._funding_timeframe is None:
+            return None
+        frame = self._source(pair, self._funding_timeframe, "funding_rate")
+        # Some sources fill the hours between two events with a rate of 0.
+        paid = frame.loc[frame["open"] != 0] if len(frame) else frame
+        if paid.empty:
+            return None
+        return DataFrame({"date": paid["date"].array, "rate": paid["open"].to_numpy(np.float64)})
+
+
+def warm_up_candles(settings: SignalSettings, timeframe: str) -> int:
+    """Candles before the first whose layers, filters included, no longer depend on the start."""
+    candle_ms = int(timeframe_to_msecs(timeframe))
+    windows = [
+        settings.hurst.window,
+        settings.z_window,
+        settings.point_of_control.window + _ATR_PERIOD,
+        settings.vwap_distance.window,
+        settings.bollinger_position.period,
+        settings.smt_divergence.lookback + settings.smt_divergence.fresh,
+        settings.volume_spike.window,
+        math.ceil(settings.volatile_market.long_hours * 3_600_000 / candle_ms),
+        _SETTLING,
+    ]
+    return max(windows) + 10
+
+
+def _higher_needs(settings: SignalSettings) -> dict[str, int]:
+    """How far back each higher timeframe is looked at, ms; one candle may still be running."""
+    closes = {name: settings.multi_timeframe.slow for name in settings.multi_timeframe.timeframes}
+    closes["4h"] = max(closes.get("4h", 0), settings.strong_trend.closes + 1)
+    return {name: (count + 1) * int(timeframe_to_msecs(name)) for name, count in closes.items()}
+
+
+def _atr(frame: DataFrame) -> np.ndarray:
+    high, low, close = (frame[name].to_numpy(np.float64) for name in ("high", "low", "close"))
+    return np.asarray(talib.ATR(high, low, close, _ATR_PERIOD))
+
+
+def _mark(frame: DataFrame) -> tuple[int, pd.Timestamp | None]:
+    """Tell one state of a growing frame from another."""
+    return len(frame), None if frame.empty else frame["date"].iloc[-1]
