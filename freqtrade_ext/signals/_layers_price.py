@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 _SURGE = 1.6  # a surge of volume gives this many times the points of a spike
 _HALF = 0.5
@@ -113,18 +114,20 @@ def point_of_control(view: MarketView, settings: SignalSettings) -> LayerOutput:
     nothing, from ``far`` on it gives all points.
     """
     part = settings.point_of_control
-    level = point_of_control_price(view.candles, part.window, part.bins)
+    rows = np.flatnonzero(view.direction)  # nobody asks at the other candles
+    level = point_of_control_price(view.candles, part.window, part.bins, rows)
     distance = np.full(level.size, np.nan)
     atr = view.indicators.atr
-    moving = atr > 0.0
-    np.divide(view.candles.close - level, atr, out=distance, where=moving)
+    np.divide(view.candles.close - level, atr, out=distance, where=atr > 0.0)
     return LayerOutput(
         points=part.points * _with_mode(view, distance, part.near, part.far),
         known=~np.isnan(distance),
     )
 
 
-def point_of_control_price(candles: CandleArrays, window: int, bins: int) -> FloatArray:
+def point_of_control_price(
+    candles: CandleArrays, window: int, bins: int, rows: IntArray
+) -> FloatArray:
     """
     Price at which most volume was traded in the last candles.
 
@@ -136,12 +139,14 @@ def point_of_control_price(candles: CandleArrays, window: int, bins: int) -> Flo
         Candles of the profile, the current one included.
     bins : int
         Equal price levels from the lowest low to the highest high of the window.
+    rows : ndarray of int
+        Candles at which it is asked.
 
     Returns
     -------
     ndarray
         Middle of the level with most volume, the lowest of several; NaN until the window is full,
-        and where the price does not move or nobody traded.
+        where the price does not move or nobody traded, and at candles that are not asked.
 
     Notes
     -----
@@ -156,7 +161,9 @@ def point_of_control_price(candles: CandleArrays, window: int, bins: int) -> Flo
     from freqtrade_ext.signals._volume_profile import points_of_control  # loads the compiler
 
     typical = (candles.high + candles.low + candles.close) / 3.0
-    return points_of_control(candles.high, candles.low, typical, candles.volume, window, bins)
+    return points_of_control(
+        candles.high, candles.low, typical, candles.volume, window, bins, rows.astype(np.int64)
+    )
 
 
 def _with_mode(view: MarketView, distance: FloatArray, near: float, far: float) -> FloatArray:

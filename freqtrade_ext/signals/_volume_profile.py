@@ -8,6 +8,7 @@ from freqtrade_ext.stats._compiling import entry
 __all__ = ["points_of_control"]
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 
 @entry
@@ -18,11 +19,14 @@ def points_of_control(
     volume: FloatArray,
     window: int,
     bins: int,
+    rows: IntArray,
 ) -> FloatArray:
-    """Compute `point_of_control_price`, each row from its own window alone."""
+    """Compute `point_of_control_price` at some rows, each from its own window alone."""
     result = np.full(typical.size, np.nan)
     profile = np.empty(bins)
-    for now in range(window - 1, typical.size):
+    for now in rows:
+        if now < window - 1:
+            continue
         begin = now - window + 1
         bottom, top = low[begin], high[begin]
         for row in range(begin + 1, now + 1):
