@@ -9,7 +9,8 @@ import pandas as pd
 from freqtrade_ext.errors import InfeasibleError
 from freqtrade_ext.signals._gate import Gate
 from freqtrade_ext.signals._registry import LAYERS
-from freqtrade_ext.signals._score import ScoredMarket
+from freqtrade_ext.signals._score import ScoredMarket, base_points
+from freqtrade_ext.signals._settings import SignalSettings
 
 __all__ = ["Explanation", "LayerShare", "explain"]
 
@@ -138,7 +139,6 @@ def explain(scored: ScoredMarket, at: datetime | None = None) -> Explanation:
     values = scored.columns.iloc[row]
     settings = scored.settings
     strength = float(values["strength"])
-    directed = int(values["direction"]) != 0
     return Explanation(
         market=scored.market,
         opened_at=pd.Timestamp(values["date"]).to_pydatetime(),
@@ -150,9 +150,7 @@ def explain(scored: ScoredMarket, at: datetime | None = None) -> Explanation:
         direction=int(values["direction"]),
         signal=int(values["signal"]),
         base=settings.base_score,
-        strength_points=(
-            settings.strength_points * float(np.clip(strength - 1.0, 0.0, 1.0)) if directed else 0.0
-        ),
+        strength_points=_strength_points(strength, settings),
         layers=tuple(_share(scored, values, layer.name, row) for layer in LAYERS),
         pre_score=float(values["pre_score"]),
         score=float(values["score"]),
@@ -160,6 +158,10 @@ def explain(scored: ScoredMarket, at: datetime | None = None) -> Explanation:
         size_factor=float(values["size_factor"]),
         leverage_factor=float(values["leverage_factor"]),
     )
+
+
+def _strength_points(strength: float, settings: SignalSettings) -> float:
+    return float(base_points(np.array(strength), settings)) - settings.base_score
 
 
 def _row(scored: ScoredMarket, at: datetime | None) -> int:

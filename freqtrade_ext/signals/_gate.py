@@ -1,4 +1,4 @@
-"""Gate and direction: may the market have a signal now, and to which side?"""
+"""Gate and direction: whether a market may have a signal now, and to which side."""
 
 from dataclasses import dataclass
 from enum import IntEnum

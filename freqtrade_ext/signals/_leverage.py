@@ -85,7 +85,7 @@ def unified_leverage(
     """
     bracket = np.asarray(exchange_max, dtype=np.float64)
     if not (np.isfinite(bracket) & (bracket >= 1.0)).all():
-        raise ValueError(f"exchange_max must be at least 1 and finite, got {exchange_max}")
+        raise ValueError(f"exchange_max must be at least 1 and finite, got {exchange_max!r}")
     spread = settings.assumed_spread_bps if spread_bps is None else spread_bps
     trend = np.asarray(mtf_factor, dtype=np.float64)
     leverage = (
@@ -114,7 +114,8 @@ def price_factor(price: ArrayLike) -> FloatArray:
     value = np.asarray(price, dtype=np.float64)
     known = np.where(value > 0.0, value, _LOW_PRICE)
     span = np.log10(_HIGH_PRICE / _LOW_PRICE)
-    return 0.3 + 0.7 * np.clip(np.log10(known / _LOW_PRICE) / span, 0.0, 1.0)
+    share: FloatArray = np.log10(known / _LOW_PRICE) / span
+    return 0.3 + 0.7 * np.clip(share, 0.0, 1.0)
 
 
 def volatility_factor(atr_pct: ArrayLike) -> FloatArray:

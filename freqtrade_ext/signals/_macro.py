@@ -183,4 +183,5 @@ def _volatility_ratio(
         wide = talib.SMA(squares, long)
         moving = wide > 1e-12 * np.maximum.accumulate(squares)
         np.divide(brief, wide, out=ratio[1:], where=moving)
-    return np.sqrt(np.maximum(ratio, 0.0))
+    root: FloatArray = np.sqrt(np.maximum(ratio, 0.0))
+    return root

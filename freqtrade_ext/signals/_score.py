@@ -134,23 +134,22 @@ def _scored(
     directed = gating.direction != 0.0
     points = _points(outputs, directed, settings)
     vetoes = _vetoes(outputs, directed)
-    strength = settings.strength_points * np.clip(gating.strength - 1.0, 0.0, 1.0)
-    total = settings.base_score + strength + np.sum(list(points.values()), axis=0)
-    pre_score = np.where(directed, total, np.nan)
+    pre_score = np.where(
+        directed, base_points(gating.strength, settings) + sum(points.values()), np.nan
+    )
     score = np.clip(pre_score, 0.0, 100.0)
-    required = _required(outputs, len(view.candles), settings)
-    stands = (gating.gate == Gate.PASSED) & directed & (score >= required)
+    required = _required(outputs, directed.size, settings)
+    stands = (gating.gate == Gate.PASSED) & (score >= required)
     for veto in vetoes.values():
         stands &= ~veto
     kept = spaced(stands, view.candles.closed_ms, settings.min_signal_interval_minutes)
-    gate = np.where(stands & ~kept, np.int8(Gate.TOO_SOON), gating.gate)
     columns = {
         "date": view.inputs.candles["date"].array,
         "hurst": gating.hurst,
         "z_score": gating.z_score,
-        "direction": gating.direction.astype(np.int8),
         "strength": gating.strength,
-        "gate": gate,
+        "direction": gating.direction.astype(np.int8),
+        "gate": np.where(stands & ~kept, np.int8(Gate.TOO_SOON), gating.gate),
         **{f"layer_{name}": values for name, values in points.items()},
         **{f"veto_{name}": values for name, values in vetoes.items()},
         "pre_score": pre_score,
@@ -171,6 +170,12 @@ def _scored(
             for name, output in outputs.items()
         },
     )
+
+
+def base_points(strength: FloatArray, settings: SignalSettings) -> FloatArray:
+    """Points before any layer, by the strength of the z-score or imbalance."""
+    more = np.clip(strength - 1.0, 0.0, 1.0)
+    return settings.base_score + settings.strength_points * more
 
 
 def _points(
@@ -204,7 +209,7 @@ def _required(
     required = np.full(n_candles, settings.min_score)
     for output in outputs.values():
         if output.score_factor is not None:
-            required = required * output.score_factor
+            required *= output.score_factor
     return np.clip(required, settings.min_score_low, settings.min_score_high)
 
 
@@ -213,7 +218,7 @@ def _product(outputs: Mapping[str, LayerOutput], factor: str, directed: BoolArra
     for output in outputs.values():
         values = getattr(output, factor)
         if values is not None:
-            product = product * np.where(directed, values, 1.0)
+            product *= np.where(directed, values, 1.0)
     return product
 
 

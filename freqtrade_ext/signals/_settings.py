@@ -162,7 +162,8 @@ class SignalSettings(Section):
     min_score : float
         Score that a signal needs in a normal market.
     min_score_low, min_score_high : float
-        Least score that may be required in any market condition; largest score that may be required.
+        Least score that may be required in any market condition; largest score that may be
+        required.
     quiet : object
         Hours without signals.
     hurst : object
@@ -178,7 +179,7 @@ class SignalSettings(Section):
     z_window: Annotated[int, Field(ge=10, le=500)] = 50
     imbalance_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.3
     min_signal_interval_minutes: Annotated[float, Field(ge=0, le=1440)] = 60.0
-    base_score: Annotated[float, Field(ge=0, le=100)] = 50.0
+    base_score: Annotated[float, Field(ge=0, le=100)] = 35.0
     strength_points: Annotated[float, Field(ge=0, le=50)] = 20.0
     min_score: Annotated[float, Field(ge=50, le=95)] = 68.0
     min_score_low: Annotated[float, Field(ge=30, le=60)] = 55.0
