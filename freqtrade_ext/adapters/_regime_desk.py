@@ -96,12 +96,13 @@ class RegimeDesk:
         self.barred: frozenset[str] = frozenset()
         self.is_unsettled: Callable[[str], bool] = lambda pair: False
         self.watch = AccountWatch(store, risk, self.tell)
-        self._keeper = ExitKeeper(
-            risk, self.last_candle, lambda pair: self.is_unsettled(pair), live=live
-        )
+        self._keeper = ExitKeeper(risk, self.last_candle, self._unsettled, live=live)
         self._rates: dict[int, float] = {}
         self._equity = math.nan
         self._was_stopped = ""
+
+    def _unsettled(self, pair: str) -> bool:
+        return self.is_unsettled(pair)  # set when execution has started
 
     # The account
 

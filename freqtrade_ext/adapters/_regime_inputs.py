@@ -16,8 +16,13 @@ from freqtrade.exchange import timeframe_to_msecs
 from pandas import DataFrame
 
 from freqtrade_ext.adapters._market_track import LastCandle, MarketTrack
-from freqtrade_ext.signals import MacroContext, MarketInputs, OwnRecord, SignalSettings
-from freqtrade_ext.signals import macro_context
+from freqtrade_ext.signals import (
+    MacroContext,
+    MarketInputs,
+    OwnRecord,
+    SignalSettings,
+    macro_context,
+)
 
 __all__ = ["RegimeInputs", "warm_up_candles"]
 
@@ -87,9 +92,7 @@ class RegimeInputs:
 
     def of(self, pair: str, frame: DataFrame) -> MarketInputs:
         """Put the inputs of one market together; `frame` has its candles."""
-        candles = (
-            (name, self._source(pair, name, "")) for name in self.fetched_timeframes()
-        )
+        candles = ((name, self._source(pair, name, "")) for name in self.fetched_timeframes())
         return MarketInputs(
             market=pair,
             timeframe=self._timeframe,
@@ -159,7 +162,7 @@ def warm_up_candles(settings: SignalSettings, timeframe: str) -> int:
 
 def _higher_needs(settings: SignalSettings) -> dict[str, int]:
     """How far back each higher timeframe is looked at, ms; one candle may still be running."""
-    closes = {name: settings.multi_timeframe.slow for name in settings.multi_timeframe.timeframes}
+    closes = dict.fromkeys(settings.multi_timeframe.timeframes, settings.multi_timeframe.slow)
     closes["4h"] = max(closes.get("4h", 0), settings.strong_trend.closes + 1)
     return {name: (count + 1) * int(timeframe_to_msecs(name)) for name, count in closes.items()}
 

@@ -5,11 +5,21 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from freqtrade.strategy import DecimalParameter
+from pydantic import ValidationError
 
+from freqtrade_ext.errors import ConfigError
 from freqtrade_ext.risk import RiskSettings
+from freqtrade_ext.settings import validation_lines
 from freqtrade_ext.signals import SignalSettings
 
-__all__ = ["PARAMETERS", "ParameterRange", "parameters_of", "with_exits", "with_signals"]
+__all__ = [
+    "PARAMETERS",
+    "ParameterRange",
+    "checked",
+    "parameters_of",
+    "with_exits",
+    "with_signals",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,28 @@ def with_exits(risk: RiskSettings, values: Mapping[str, float]) -> RiskSettings:
     """Replace the settings of exits that have parameters."""
     exits = risk.exits.model_copy(update=_of_space("sell", values))
     return risk.model_copy(update={"exits": exits})
+
+
+def checked(signals: SignalSettings, risk: RiskSettings, values: Mapping[str, float]) -> None:
+    """
+    Check the parameters of a bot that is going to trade, with the settings they belong to.
+
+    Raises
+    ------
+    ConfigError
+        If together they allow no signal, or one is out of range.
+    """
+    parts = (
+        ("ext.signals", SignalSettings, with_signals(signals, values)),
+        ("ext.risk", RiskSettings, with_exits(risk, values)),
+    )
+    for prefix, model, part in parts:
+        try:
+            model.model_validate(part.model_dump())
+        except ValidationError as error:
+            lines = validation_lines(error, model, prefix=prefix)
+            text = "\n".join(f"with the strategy's parameters: {line}" for line in lines)
+            raise ConfigError(text) from None
 
 
 def _of_space(space: str, values: Mapping[str, float]) -> dict[str, float]:
