@@ -30,6 +30,9 @@ BITCOIN, ETHER = "BTC", "ETH"
 _ATR_PERIOD: Final = 14
 # Wilder's averages of 14 candles forget all but a ten-millionth of their start in this many.
 _SETTLING: Final = 240
+# A rate is published moments after it was paid: a candle that closes with the event does not know
+# it yet, neither live nor here.
+_PUBLISHED_AFTER: Final = pd.Timedelta(minutes=1)
 # Binance answers 500 questions about funding rates in five minutes.
 _MOST_FUNDING_MARKETS: Final = 200
 
@@ -140,7 +143,8 @@ class RegimeInputs:
         paid = frame.loc[frame["open"] != 0] if len(frame) else frame
         if paid.empty:
             return None
-        return DataFrame({"date": paid["date"].array, "rate": paid["open"].to_numpy(np.float64)})
+        known = pd.DatetimeIndex(paid["date"]) + _PUBLISHED_AFTER
+        return DataFrame({"date": known, "rate": paid["open"].to_numpy(np.float64)})
 
 
 def warm_up_candles(settings: SignalSettings, timeframe: str) -> int:
