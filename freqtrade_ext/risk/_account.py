@@ -23,8 +23,8 @@ class AccountState(StoredState):
     ----------
     peak_equity : float or None
         Highest equity, in units of the capital that is deposited now; see `watch_account`.
-    net_deposits : float
-        Deposits minus withdrawals that the peak takes into account.
+    net_deposits : float or None
+        Deposits minus withdrawals that the peak takes into account; None: never known yet.
     breaches : int
         Looks in a row that showed a drawdown beyond the limit.
     stopped_since_ms : int or None
@@ -40,7 +40,7 @@ class AccountState(StoredState):
     )
 
     peak_equity: Annotated[float, Field(gt=0)] | None = None
-    net_deposits: float = 0.0
+    net_deposits: float | None = None
     breaches: Annotated[int, Field(ge=0)] = 0
     stopped_since_ms: int | None = None
     reason: str = ""
@@ -146,10 +146,11 @@ def reset_account(state: AccountState, equity: float) -> AccountState:
 def _follow_deposits(equity: float, net_deposits: float, state: AccountState) -> AccountState:
     if not math.isfinite(net_deposits):
         return state
-    flow, peak = net_deposits - state.net_deposits, state.peak_equity
+    known, peak = state.net_deposits, state.peak_equity
     state = replace(state, net_deposits=net_deposits)
-    if peak is None or flow == 0:
+    if peak is None or known is None or known == net_deposits:
         return state
+    flow = net_deposits - known
     before = equity - flow
     # From nothing, or to nothing, there is no ratio: the account is a new one.
     peak = peak * equity / before if before > 0 and equity > 0 else None

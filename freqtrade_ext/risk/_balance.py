@@ -121,21 +121,9 @@ def position_size(
     >>> position_size(1000.0, 0.02, 3.0, 1.0, BalanceSettings()).notional  # 1 % of 1000 over 2 %
     500.0
     """
-    numbers = {
-        "equity": equity,
-        "stop distance": stop_distance,
-        "leverage": leverage,
-        "size factor": factor,
-        "free balance": available,
-    }
-    for name, value in numbers.items():
-        if not value > 0 or (value == math.inf and name != "free balance"):
-            return PositionRefusal(f"{name} should be above 0 and finite, not {value}")
-    if leverage < 1 or factor > 1 or not 0 <= cost_per_fill < 1:
-        return PositionRefusal(
-            f"leverage {leverage} is below 1, size factor {factor} above 1, "
-            f"or cost {cost_per_fill} outside 0 to 1"
-        )
+    refusal = _refuse(equity, stop_distance, leverage, factor, available, cost_per_fill)
+    if refusal is not None:
+        return refusal
     loss = stop_distance + 2 * cost_per_fill
     caps: dict[Literal["risk", "equity_share", "margin"], float] = {
         "risk": factor * notional_at_risk(equity, settings.risk_per_trade, loss),
@@ -144,6 +132,29 @@ def position_size(
     }
     cap = min(caps, key=lambda name: caps[name])
     return PositionSize(caps[cap], caps[cap] / leverage, cap)
+
+
+def _refuse(
+    equity: float,
+    stop_distance: float,
+    leverage: float,
+    factor: float,
+    available: float,
+    cost_per_fill: float,
+) -> PositionRefusal | None:
+    finite = {"equity": equity, "stop distance": stop_distance, "size factor": factor}
+    for name, value in finite.items():
+        if not 0 < value < math.inf:
+            return PositionRefusal(f"{name} should be above 0 and finite, not {value}")
+    if not available > 0:
+        return PositionRefusal(f"free balance should be above 0, not {available}")
+    if not 1 <= leverage < math.inf:
+        return PositionRefusal(f"leverage should be at least 1, not {leverage}")
+    if factor > 1:
+        return PositionRefusal(f"size factor should be at most 1, not {factor}")
+    if not 0 <= cost_per_fill < 1:
+        return PositionRefusal(f"cost of a fill should be from 0 to 1, not {cost_per_fill}")
+    return None
 
 
 def may_open(open_positions: int, settings: BalanceSettings) -> bool:
