@@ -19,14 +19,14 @@ from freqtrade_ext.sandbox.market import ReplayMarket
 from freqtrade_ext.sandbox.rehearsal import Rehearsal, current_minute
 
 USER_DATA = Path(__file__).resolve().parents[1] / "user_data"
-LONG_ONLY = '''from freqtrade_ext.adapters.strategies import RegimeStrategy
+LONG_ONLY = """from freqtrade_ext.adapters.strategies import RegimeStrategy
 
 
 class RegimeScore(RegimeStrategy):
     def __init__(self, config):
         super().__init__(config)
         self.can_short = False
-'''
+"""
 
 
 def prepare(folder: Path, exchange: dict[str, Any], **changes: Any) -> Path:
@@ -95,7 +95,8 @@ def main(
             arguments += ["--enable-protections", "--cache", "none"]
         if timerange:
             arguments += ["--timerange", timerange]
-        done = subprocess.run([sys.executable, "-m", "freqtrade", *arguments], check=False)
+        command_line = [sys.executable, "-m", "freqtrade", *arguments]
+        done = subprocess.run(command_line, check=False)  # noqa: S603 - our own arguments
     sys.exit(done.returncode)
 
 

@@ -1,5 +1,6 @@
 """Scored single-coin signals: candles in, scores and their reasons out; no clock, no Freqtrade."""
 
+from freqtrade_ext.signals._earnings import LayerEarnings, ResultSum, layer_earnings, result_sum
 from freqtrade_ext.signals._explain import Explanation, LayerShare, explain
 from freqtrade_ext.signals._gate import Gate
 from freqtrade_ext.signals._inputs import MarketInputs
@@ -18,6 +19,7 @@ __all__ = [
     "Explanation",
     "Gate",
     "Layer",
+    "LayerEarnings",
     "LayerError",
     "LayerOutput",
     "LayerShare",
@@ -26,12 +28,15 @@ __all__ = [
     "MacroContext",
     "MarketInputs",
     "OwnRecord",
+    "ResultSum",
     "ScoredMarket",
     "SignalSettings",
     "WinCount",
     "explain",
+    "layer_earnings",
     "macro_context",
     "own_record",
+    "result_sum",
     "score_market",
     "unified_leverage",
 ]

@@ -145,7 +145,7 @@ class RegimeStrategy(GuardedStrategy):
         """Continue the positions of an earlier run, under the order guard in live mode."""
         try:
             if self._is_trading:
-                checked(self._signals, self._risk, self._values())
+                checked(self._signals, self._risk, self.parameter_values())
             self._desk = self._new_desk()
         except (ConfigError, CorruptStateError, StoreError) as error:
             raise OperationalException(str(error)) from error
@@ -252,7 +252,7 @@ class RegimeStrategy(GuardedStrategy):
             In a backtest.
         """
         try:
-            settings = with_signals(self._signals, self._values())
+            settings = with_signals(self._signals, self.parameter_values())
             scored = score_market(self.inputs.of(pair, frame), settings)
         except ExtensionError as error:
             if not self._is_trading:
@@ -262,11 +262,22 @@ class RegimeStrategy(GuardedStrategy):
         self._alarm.worked(pair)
         return scored
 
-    def _values(self) -> dict[str, float]:
+    def read_parameter_file(self) -> None:
+        """Take the values that a hyperopt has stored, as Freqtrade does at the start of a bot."""
+        for name, each in PARAMETERS.items():
+            stored = {
+                **getattr(self, f"{each.space}_params", {}),
+                **self._ft_params_from_file.get(each.space, {}),
+            }
+            if name in stored:
+                getattr(self, name).value = stored[name]
+
+    def parameter_values(self) -> dict[str, float]:
+        """Return the values of the parameters that a hyperopt may move."""
         return {name: float(getattr(self, name).value) for name in PARAMETERS}
 
     def _risk_now(self) -> RiskSettings:
-        values = tuple(self._values().items())
+        values = tuple(self.parameter_values().items())
         if self._risk_kept is None or self._risk_kept[0] != values:
             self._risk_kept = (values, with_exits(self._risk, dict(values)))
         return self._risk_kept[1]
