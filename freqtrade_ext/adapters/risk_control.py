@@ -1,4 +1,4 @@
-"""What a person sees and wishes of the risk rules of a bot, running or not, through its database."""
+"""What a person sees and wishes of the risk rules of a bot, through its database."""
 
 import time
 from collections.abc import Iterator, Mapping

@@ -70,7 +70,7 @@ class RegimeStrategy(GuardedStrategy):
     minimal_roi: ClassVar[dict[str, float]] = {}
     # Of the margin; only until the first look, and where a callback fails.
     stoploss = -0.5
-    order_types: ClassVar[dict[str, Any]] = {
+    order_types: dict[str, Any] = {  # noqa: RUF012 - as Freqtrade declares it
         "entry": "market",
         "exit": "market",
         "emergency_exit": "market",
@@ -185,16 +185,21 @@ class RegimeStrategy(GuardedStrategy):
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
         """Look at the books and the account, before anything is decided."""
         now_ms = _ms(current_time)
-        self._account_is_known = False  # no entries on an account that could not be looked at
         if now_ms < self._now_ms:  # hyperopt starts its next backtest
             tracks = self.desk.tracks
             self._desk = self._new_desk()
             self.desk.tracks = tracks
         self._now_ms = now_ms
-        with self.fresh_books():
-            self.loop_execution()
-            self.desk.loop(now_ms)
-        self._account_is_known = True
+        is_known = False
+        try:
+            with self.fresh_books():
+                self.loop_execution()
+                self.desk.loop(now_ms)
+            is_known = True
+        finally:
+            # No entries on an account that could not be looked at. Not before: a person's order
+            # comes from another thread, and the books may be waiting for it.
+            self._account_is_known = is_known
 
     # Signals
 
@@ -353,7 +358,8 @@ class RegimeStrategy(GuardedStrategy):
         """Let an entry pass unless a rule refuses its market, also one that a person forces."""
         reason = self.desk.refusal(pair)
         if reason or not self._account_is_known:
-            logger.info("[STRATEGY] %s is not entered: %s", pair, reason or "account unknown")
+            why = reason or "the account has not been looked at yet"
+            logger.info("[STRATEGY] %s is not entered: %s", pair, why)
             return False
         self.desk.words.entry_tags[pair] = entry_tag or ""
         return True
