@@ -1,5 +1,6 @@
 """Candles as arrays, checked once at the door."""
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,8 +26,10 @@ def milliseconds_of(timeframe: str) -> int:
     Raises
     ------
     ValueError
-        If pandas cannot read it.
+        If it is no number and ``m``, ``h``, ``d`` or ``w``.
     """
+    if re.fullmatch(r"[1-9]\d*[mhdw]", timeframe) is None:
+        raise ValueError(f"timeframe {timeframe!r} is none: want a number and m, h, d or w (5m)")
     return int(pd.Timedelta(timeframe) // pd.Timedelta(milliseconds=1))
 
 

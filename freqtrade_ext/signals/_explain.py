@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,19 @@ from freqtrade_ext.signals._settings import SignalSettings
 
 __all__ = ["Explanation", "LayerShare", "explain"]
 
-_SIDES = {1: "long", -1: "short", 0: "no direction"}
+_SIDES: Final = {1: "long", -1: "short"}
+_WITHOUT_DIRECTION: Final = {
+    Gate.WARMING_UP: "too few candles so far, or the price does not move",
+    Gate.NO_TRADES: "nobody traded in the candle",
+    Gate.QUIET_HOURS: "quiet hours, and no direction",
+    Gate.NEUTRAL: "neutral market, and the order book does not lean far enough",
+    Gate.Z_FAIL: "the z-score is within its threshold",
+}
+_STOPS: Final = {
+    Gate.NO_TRADES: "nobody traded in the candle",
+    Gate.QUIET_HOURS: "quiet hours",
+    Gate.TOO_SOON: "too soon after the market's last one",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,8 @@ class Explanation:
         What the z-score has to pass.
     direction, signal : int
         1 long, -1 short, 0 none.
+    by_order_book : bool
+        Whether the order book gave the direction, as in a neutral market.
     base, strength_points : float
         Points before the layers.
     layers : tuple of LayerShare
@@ -75,6 +90,7 @@ class Explanation:
     z_threshold: float
     direction: int
     signal: int
+    by_order_book: bool
     base: float
     strength_points: float
     layers: tuple[LayerShare, ...]
@@ -90,31 +106,47 @@ class Explanation:
         return tuple(layer.name for layer in self.layers if layer.veto)
 
     def lines(self) -> list[str]:
-        """Return the trace as text: ``Z_PASS``, layers, ``PRE_SCORE``, ``SCORE_PASS`` ..."""
-        head = f"{self.market} candle of {self.opened_at:%Y-%m-%d %H:%M} UTC"
-        if self.direction == 0:
-            return [head, self._gate_line()]
-        return [head, self._gate_line(), *self._layer_lines(), *self._score_lines()]
+        """Return the trace as text: ``Z_PASS``, layers, ``PRE_SCORE``, ``SCORE_PASS``, verdict."""
+        head = f"{self.market}, candle of {self.opened_at:%Y-%m-%d %H:%M} UTC"
+        scores = self._score_lines() if self.direction else []
+        return [head, self._gate_line(), *scores, self._verdict()]
 
     def _gate_line(self) -> str:
         measured = f"H {self.hurst:.2f}, z {self.z_score:+.2f}, threshold {self.z_threshold:.2f}"
-        word = "Z_PASS" if self.direction else "Z_FAIL"
-        return f"{word}: {_SIDES[self.direction]} ({measured})"
+        if self.direction == 0:
+            return f"Z_FAIL: {_WITHOUT_DIRECTION[self.gate]} ({measured})"
+        source = ", from the order book" if self.by_order_book else ""
+        return f"Z_PASS: {_SIDES[self.direction]}{source} ({measured})"
 
-    def _layer_lines(self) -> list[str]:
-        lines = [f"base {self.base:+.1f}, strength {self.strength_points:+.1f}"]
+    def _score_lines(self) -> list[str]:
+        lines = [f"base {self.base:+.1f}", f"strength {self.strength_points:+.1f}"]
         for layer in self.layers:
             veto = " VETO" if layer.veto else ""
             remark = f" ({layer.remark})" if layer.remark else ""
             lines.append(f"layer {layer.name} {layer.points:+.1f}{veto}{remark}")
-        return lines
+        word, sign = ("SCORE_PASS", ">=") if self.passes else ("SCORE_LOW", "<")
+        return [
+            *lines,
+            f"PRE_SCORE {self.pre_score:.1f}",
+            f"{word} {self.score:.1f} {sign} {self.required_score:.1f}",
+        ]
 
-    def _score_lines(self) -> list[str]:
-        lines = [f"PRE_SCORE {self.pre_score:.1f}"]
-        passed = self.score >= self.required_score
-        word, sign = ("SCORE_PASS", ">=") if passed else ("SCORE_LOW", "<")
-        lines.append(f"{word} {self.score:.1f} {sign} {self.required_score:.1f}")
-        return lines
+    @property
+    def passes(self) -> bool:
+        """Whether the score reaches the required one."""
+        return self.score >= self.required_score
+
+    def _verdict(self) -> str:
+        if self.signal:
+            factors = f"size x {self.size_factor:.2f}, leverage x {self.leverage_factor:.2f}"
+            return f"signal: {_SIDES[self.signal]}, {factors}"
+        if self.direction == 0:
+            return "no signal: no direction"
+        reasons = [_STOPS[self.gate]] if self.gate in _STOPS else []
+        reasons += [f"veto of {name}" for name in self.vetoes]
+        if not self.passes:
+            reasons.append("the score is too low")
+        return f"no signal: {', '.join(reasons)}"
 
 
 def explain(scored: ScoredMarket, at: datetime | None = None) -> Explanation:
@@ -149,6 +181,7 @@ def explain(scored: ScoredMarket, at: datetime | None = None) -> Explanation:
         z_threshold=settings.z_threshold,
         direction=int(values["direction"]),
         signal=int(values["signal"]),
+        by_order_book=settings.hurst.reversion <= float(values["hurst"]) <= settings.hurst.trend,
         base=settings.base_score,
         strength_points=_strength_points(strength, settings),
         layers=tuple(_share(scored, values, layer.name, row) for layer in LAYERS),

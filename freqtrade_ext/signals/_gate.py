@@ -74,32 +74,49 @@ def gating_of(candles: CandleArrays, inputs: MarketInputs, settings: SignalSetti
     log_close = np.log(candles.close)
     part = settings.hurst
     exponents = rolling_hurst(log_close, part.window, max_lag=part.max_lag)
-    hurst = np.clip(exponents, HURST_FLOOR, HURST_CAP)
-    z_score = rolling_z_score(log_close, settings.z_window)
+    return gate(
+        hurst=np.clip(exponents, HURST_FLOOR, HURST_CAP),
+        z_score=rolling_z_score(log_close, settings.z_window),
+        imbalance=_imbalance(inputs, len(candles)),
+        traded=candles.volume > 0.0,
+        quiet=quiet_hours(candles.closed_ms, settings.quiet, inputs.coin),
+        settings=settings,
+    )
+
+
+def gate(
+    *,
+    hurst: FloatArray,
+    z_score: FloatArray,
+    imbalance: FloatArray,
+    traded: BoolArray,
+    quiet: BoolArray,
+    settings: SignalSettings,
+) -> Gating:
+    """
+    Judge each candle by its measures alone.
+
+    A reverting market is bought below and sold above; a trending one is bought above and sold
+    below; a neutral one follows its order book. All of it beyond the thresholds only.
+    """
+    part = settings.hurst
+    unknown = np.isnan(hurst) | np.isnan(z_score)
     mode = np.where(hurst < part.reversion, -1.0, np.where(hurst > part.trend, 1.0, 0.0))
-    imbalance = _imbalance(inputs, len(candles))
-    neutral = ~np.isnan(hurst) & (mode == 0.0)
-    measure = np.where(neutral, imbalance / settings.imbalance_threshold,
-                       z_score / settings.z_threshold)  # fmt: skip
-    beyond = np.abs(measure) > 1.0
+    neutral = ~unknown & (mode == 0.0)
+    of_book = imbalance / settings.imbalance_threshold
+    measure = np.where(neutral, of_book, z_score / settings.z_threshold)
+    beyond = ~unknown & (np.abs(measure) > 1.0)
     side = np.sign(measure) * np.where(neutral, 1.0, mode)
-    direction = np.where(beyond, side, 0.0)
-    strength = np.where(direction != 0.0, np.abs(measure), 0.0)
-    gate = np.select(
-        [
-            np.isnan(hurst) | np.isnan(z_score),
-            candles.volume <= 0.0,
-            quiet_hours(candles.closed_ms, settings.quiet, inputs.coin),
-            neutral & ~beyond,
-            ~beyond,
-        ],
-        [Gate.WARMING_UP, Gate.NO_TRADES, Gate.QUIET_HOURS, Gate.NEUTRAL, Gate.Z_FAIL],
-        default=Gate.PASSED,
-    ).astype(np.int8)
-    warm = gate == Gate.WARMING_UP
-    direction[warm] = 0.0
-    strength[warm] = 0.0
-    return Gating(hurst, z_score, mode, direction, strength, gate)
+    reasons = [unknown, ~traded, quiet, neutral & ~beyond, ~beyond]
+    codes = [Gate.WARMING_UP, Gate.NO_TRADES, Gate.QUIET_HOURS, Gate.NEUTRAL, Gate.Z_FAIL]
+    return Gating(
+        hurst=hurst,
+        z_score=z_score,
+        mode=mode,
+        direction=np.where(beyond, side, 0.0),
+        strength=np.where(beyond, np.abs(measure), 0.0),
+        gate=np.select(reasons, codes, default=Gate.PASSED).astype(np.int8),
+    )
 
 
 def _imbalance(inputs: MarketInputs, n_candles: int) -> FloatArray:

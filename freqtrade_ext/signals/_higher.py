@@ -48,15 +48,16 @@ def higher_closes(
         Its candles. Absent: the last close of `candles` before each whole multiple of `timeframe`
         since 1970 UTC; a multiple without any candle in its time has no close.
 
-    Raises
-    ------
-    ValueError
-        If `timeframe` is not longer than that of `candles`.
+    Returns
+    -------
+    HigherCloses
+        Without any close where `timeframe` is shorter than that of `candles`: nothing is known of
+        it.
     """
     length = milliseconds_of(timeframe)
-    own = int(candles.closed_ms[0] - candles.opened_ms[0])
-    if length < own:
-        raise ValueError(f"{timeframe} is no higher timeframe than the candles' ({own // 60000} m)")
+    absent = frame is not None and len(frame) == 0
+    if absent or length < candles.closed_ms[0] - candles.opened_ms[0]:
+        return HigherCloses(np.empty(0, np.int64), np.empty(0))
     if frame is not None:
         given = candle_arrays(frame, timeframe, f"candles of {timeframe}")
         return HigherCloses(given.closed_ms, given.close)

@@ -4,6 +4,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from freqtrade_ext.signals._candles import milliseconds_of
+
 __all__ = [
     "BollingerSettings",
     "ConfidenceSettings",
@@ -95,6 +97,8 @@ class MultiTimeframeSettings(Section):
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         ascending(fast=self.fast, slow=self.slow)
+        for timeframe in self.timeframes:
+            milliseconds_of(timeframe)
         return self
 
 

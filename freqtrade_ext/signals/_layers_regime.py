@@ -85,8 +85,9 @@ def strong_trend(view: MarketView, settings: SignalSettings) -> LayerOutput:
         view.candles, _CHANGE_TIMEFRAME, view.inputs.higher.get(_CHANGE_TIMEFRAME)
     )
     change = np.full(closes.close.size, np.nan)
-    span = part.closes - 1
-    change[span:] = closes.close[span:] / closes.close[: closes.close.size - span] - 1.0
+    if closes.close.size >= part.closes:
+        span = part.closes - 1
+        change[span:] = closes.close[span:] / closes.close[:-span] - 1.0
     seen = known_at(change, closes.closed_ms, view.candles.closed_ms)
     against = -seen * view.direction
     steps = [against > part.extreme, against > part.strong, against > part.mild]

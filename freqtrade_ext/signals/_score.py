@@ -210,7 +210,8 @@ def _required(
     for output in outputs.values():
         if output.score_factor is not None:
             required *= output.score_factor
-    return np.clip(required, settings.min_score_low, settings.min_score_high)
+    bounded: FloatArray = np.clip(required, settings.min_score_low, settings.min_score_high)
+    return bounded
 
 
 def _product(outputs: Mapping[str, LayerOutput], factor: str, directed: BoolArray) -> FloatArray:
