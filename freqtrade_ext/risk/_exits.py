@@ -46,11 +46,11 @@ def decide_exit(
     When several rules apply, the first of this list decides:
 
     1. a stop-like decision that was made before: it stands until the position is gone;
-    2. KILL_SWITCH_FULL;
-    3. EMERGENCY_SL;
+    2. KILL_SWITCH_FULL, at the current price;
+    3. EMERGENCY_SL, at the current price;
     4. the stop (SL, BREAKEVEN or TRAILING, whichever set it), against the stop that stood before
        this look at the worst price since, then against the new one at the current price: a candle
-       that touches stop and target counts as stopped;
+       that touches stop and target counts as stopped, a wick through everything met it first;
     5. KILL_SWITCH_PARTIAL (reduces);
     6. TP, or TIME_REDUCE_4H / TIME_REDUCE_8H where only the lowered target is reached;
     7. RECOVERY_EXIT;
@@ -66,16 +66,14 @@ def decide_exit(
         return state, None
     before = set_first_stop(view, state, settings)
     after = observe(view, before, settings)
-    after, killed = position_kill_switch(
-        view.margin_loss, view.held_share, after, settings.kill_switch
-    )
-    if isinstance(killed, Close):
-        return after, killed
     stop = _stop_reached(view, before, after, settings)
     if stop is not None:
         return replace(after, closing=stop), Close(stop)
-    if killed is not None and not view.in_transit:
-        return after, killed
+    after, halved = position_kill_switch(
+        view.margin_loss, view.held_share, after, settings.kill_switch
+    )
+    if halved is not None and not view.in_transit:
+        return after, halved
     for rule in (_target, _recovery, _forced, _adverse):
         reason = rule(view, after, settings)
         if reason is not None:
@@ -87,7 +85,11 @@ def decide_exit(
 def _stop_reached(
     view: PositionView, before: ExitState, after: ExitState, settings: RiskSettings
 ) -> CloseReason | None:
-    if view.move(view.worst) <= -settings.exits.emergency_loss:
+    loss = view.margin_loss_at(view.price)
+    _, killed = position_kill_switch(loss, view.held_share, after, settings.kill_switch)
+    if isinstance(killed, Close):
+        return killed.reason
+    if view.move(view.price) <= -settings.exits.emergency_loss:
         return CloseReason.EMERGENCY_SL
     for state, price in ((before, view.worst), (after, view.price)):
         if state.stop is not None and view.move(price) <= view.move(state.stop):

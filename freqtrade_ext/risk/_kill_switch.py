@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Final
 
 from freqtrade_ext.risk._close_reasons import CloseReason
 from freqtrade_ext.risk._commands import Close, ExitAction, Lock, Reduce
@@ -9,6 +10,10 @@ from freqtrade_ext.risk._position import HOUR_MS, ExitState
 from freqtrade_ext.risk._settings import KillSwitchSettings
 
 __all__ = ["kill_switch_lock", "position_kill_switch"]
+
+# The exchange rounds a trigger price to ticks, and fills around it: at leverage 75 a tick of 0.01 %
+# of the price is 1.5 % of the loss that closes.
+FILL_TOLERANCE: Final = 0.02
 
 _KILL_REASONS = frozenset({CloseReason.KILL_SWITCH_PARTIAL, CloseReason.KILL_SWITCH_FULL})
 
@@ -85,15 +90,15 @@ def kill_switch_lock(
     settings : KillSwitchSettings
         How long the lock holds.
     margin_loss : float
-        Realised loss over margin, where the exchange's own stop closed the position: at
-        ``full_loss`` or beyond it counts as the kill switch, whose price that stop carries.
+        Realised loss over margin, where the exchange's own stop closed the position: from
+        ``full_loss`` on, within ticks, it counts as the kill switch, whose price that stop carries.
 
     Returns
     -------
     Lock or None
         None for any other close. A lock of the half is replaced by the later one of the rest.
     """
-    if settings.enabled and reason.is_stop_like and margin_loss >= settings.full_loss:
+    if reason.is_stop_like and margin_loss >= settings.full_loss * (1 - FILL_TOLERANCE):
         reason = CloseReason.KILL_SWITCH_FULL
     if not settings.enabled or reason not in _KILL_REASONS:
         return None

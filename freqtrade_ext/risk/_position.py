@@ -128,7 +128,11 @@ class PositionView:
     @property
     def margin_loss(self) -> float:
         """Largest unrealised loss since the previous look over margin; 0 where there is none."""
-        return max(0.0, -self.leverage * self.move(self.worst))
+        return self.margin_loss_at(self.worst)
+
+    def margin_loss_at(self, price: float) -> float:
+        """Unrealised loss at `price` over margin: 0.5 where half of the margin is lost."""
+        return max(0.0, -self.leverage * self.move(price))
 
     @property
     def age_hours(self) -> float:

@@ -34,21 +34,22 @@ class ExitSettings(_Section):
     Attributes
     ----------
     sl_atr, tp_atr, trail_activation, trail_distance : float
-        Stop, target, gain that activates the trailing stop, and its distance from the best
-        price, in multiples of the ATR.
+        Stop, in multiples of the ATR; target, likewise; gain that activates the trailing stop,
+        likewise; distance of the trailing stop from the best price, likewise.
     exit_tightness : float
         Multiplies all these distances (and `breakeven_atr`): above 1 the exits are wider.
     breakeven_atr : float or None
         Gain, in multiples of the ATR, that moves the stop to the price at which the position
         closes without loss; None: never.
     reduce_first_hours, reduce_second_hours : float or None
-        Age at which the target moves towards the entry price, and again; None: never.
+        Age at which the target moves towards the entry price, None for never; age at which it
+        does so again, None for never.
     target_reduction : float
         Share of the target's distance that each of these takes away.
     gradual_hours : float or None
         Age at which the gradual time exit begins; None: no gradual exit.
     gradual_every_hours, gradual_share : float
-        Its pace: each step closes this share of the quantity entered.
+        Time from one of its steps to the next; share of the quantity entered that each closes.
     force_hours : float or None
         Age at which a position is closed whatever it earns; None: never.
     adverse_hours : float or None
@@ -178,7 +179,7 @@ class RecoverySettings(_Section):
     reference_equity : float
         Equity to which `activation` belongs; it grows and shrinks in proportion to equity.
     min_distance, max_distance : float
-        Limits of the trailing distance, a share of the peak of the unrealised profit.
+        Least trailing distance, a share of the peak of the unrealised profit; greatest.
     rest_hours : float
         How long entries rest after the exit.
     """
@@ -214,7 +215,8 @@ class BalanceSettings(_Section):
     max_positions : int
         Positions open at once.
     shrink_from, shrink_to : float
-        Drawdowns between which the balance factor falls from 1 to `min_factor`.
+        Drawdown from which the balance factor falls below 1; drawdown at which it has fallen to
+        `min_factor`.
     min_factor : float
         Smallest balance factor.
     """

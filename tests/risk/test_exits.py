@@ -4,6 +4,8 @@ Planted bugs: each rule of `decide_exit` taken out, and what turns red.
 
 - stop (SL) -> test_stop_loss_closes
 - worst price of the candle not looked at -> test_candle_that_touches_stop_and_target_is_stopped
+- emergency or kill switch before the stop on a wick
+  -> test_wick_through_everything_met_the_stop_first
 - EMERGENCY_SL -> test_emergency_closes_at_fifteen_percent_of_the_price
 - KILL_SWITCH_FULL / PARTIAL -> test_kill_switch_is_one_of_the_exits
 - TP -> test_target_closes
@@ -224,6 +226,21 @@ def test_gap_through_everything_is_the_kill_switch(short):
     walk = Walk(bare(), short=short)
     walk.look(100.0)
     assert walk.look(80.0) == closed(CloseReason.KILL_SWITCH_FULL)  # 3 x 20 % of the margin
+
+
+@BOTH
+def test_wick_through_everything_met_the_stop_first(short):
+    """The candle ends at 99; its low of 80 is beyond stop, emergency and kill switch."""
+    walk = Walk(bare(), short=short)
+    walk.look(100.0)
+    assert walk.look(99.0, low=80.0) == closed(CloseReason.SL)
+
+
+@BOTH
+def test_wick_to_the_first_level_of_the_kill_switch_halves(short):
+    walk = Walk(bare(), short=short, base={"atr": 5.0, "leverage": 10.0})
+    walk.look(100.0)
+    assert walk.look(99.0, low=96.9) == Reduce(0.5, CloseReason.KILL_SWITCH_PARTIAL)
 
 
 @BOTH

@@ -113,7 +113,8 @@ def test_at_most_one_half_and_then_at_most_all(losses):
         (CloseReason.KILL_SWITCH_PARTIAL, 0.3, True),
         (CloseReason.KILL_SWITCH_FULL, 0.5, True),
         (CloseReason.SL_HIT, 0.51, True),  # the exchange's stop at the kill switch's price
-        (CloseReason.SL_HIT, 0.49, False),
+        (CloseReason.SL_HIT, 0.491, True),  # filled a tick before
+        (CloseReason.SL_HIT, 0.48, False),
         (CloseReason.SL, 0.2, False),
         (CloseReason.TP, 0.0, False),
         (CloseReason.MANUAL, 0.9, False),

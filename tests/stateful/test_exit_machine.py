@@ -165,13 +165,13 @@ class ExitMachine(RuleBasedStateMachine):
         sign = self.direction.sign
         first_stop = Oracle(self.oracle.leverage, self.oracle.looks[:1]).stop()
         stopped = past.worst <= (first_stop if before is None else before) or past.gain <= stop
-        killed = -past.worst * self.oracle.leverage / ENTRY >= 0.5
+        killed = -past.gain * self.oracle.leverage / ENTRY >= 0.5
         protective = isinstance(self.action, Close) and self.action.reason.is_stop_like
         # Closing the rest in quarters is no stop; the kill switch's half never closes all.
         assert protective == (stopped or killed), (self.action, past, before, stop)
         if protective:
             self.closing = self.action.reason
-            assert killed == (self.closing is CloseReason.KILL_SWITCH_FULL) or stopped
+            assert not killed or self.closing is CloseReason.KILL_SWITCH_FULL
             return
         assert sign * (stop_price(view, self.state, RULES) - ENTRY) == stop
         assert sign * (target_price(view, self.state, RULES) - ENTRY) == target
