@@ -62,6 +62,7 @@ def prepare(folder: Path, exchange: dict[str, Any], **changes: Any) -> Path:
 @click.option("--timerange", default="", help="As Freqtrade writes it.")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("demo_run/regime"))
 @click.option("--ext", default="{}", help="The section ext, as JSON.")
+@click.option("--without", default="", help="Coins to leave out: delisted ones have no brackets.")
 @click.option("--long-only", is_flag=True, help="No shorts.")
 @click.option("--change", default="{}", help="Further keys of the configuration, as JSON.")
 @click.option("--command", default="backtesting", show_default=True, help="Freqtrade's command.")
@@ -72,6 +73,7 @@ def main(
     timerange: str,
     folder: Path,
     ext: str,
+    without: str,
     long_only: bool,
     change: str,
     command: str,
@@ -81,9 +83,12 @@ def main(
     market = ReplayMarket(datadir, timeframe, moment=None, anchor_ms=current_minute())
     rehearsal = Rehearsal.on(market)
     with rehearsal.server:
+        exchange = rehearsal.exchange_section("proxy")
+        left_out = set(without.split(","))
+        names = [name for name in exchange["pair_whitelist"] if name.split("/")[0] not in left_out]
         config = prepare(
             folder.resolve(),
-            rehearsal.exchange_section("proxy"),
+            exchange | {"pair_whitelist": names},
             timeframe=timeframe,
             ext=json.loads(ext),
             **json.loads(change),

@@ -1,6 +1,7 @@
 """The exit rules on Freqtrade's trades: what they see of a trade, and what they remember of it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from freqtrade.persistence import Trade
@@ -53,10 +54,12 @@ class ExitKeeper:
         self._is_unsettled = is_unsettled
         self._live = live
         self._states: dict[int, ExitState] = {}
+        self._looks: dict[int, _Look] = {}
 
     def forget(self) -> None:
         """Begin anew: the next backtest of a search numbers its trades from 1 again."""
         self._states.clear()
+        self._looks.clear()
 
     def decide(self, trade: Any, rate: float, now_ms: int) -> ExitAction | None:
         """
@@ -67,11 +70,20 @@ class ExitKeeper:
         CorruptStateError
             If what was remembered of the trade cannot be read.
         """
+        look = self._looks.get(trade.id)
+        if not self._live and look is not None and look.now_ms == now_ms:
+            # A backtest asks twice on a candle; its extremes came before both questions, so what
+            # the first has armed must not be held against them.
+            return look.action
         view = self._view(trade, rate, now_ms)
         before = self.state_of(trade)
         after, action = decide_exit(view, before, self._settings())
         if after != before:
             self._keep(trade, after)
+        if not self._live:
+            candle = self._last_candle(trade.pair, now_ms)
+            shown_ms = -1 if candle is None else candle.opened_ms
+            self._looks[trade.id] = _Look(now_ms, shown_ms, action)
         return action
 
     def stop(self, trade: Any, now_ms: int) -> float:
@@ -108,6 +120,7 @@ class ExitKeeper:
     def drop(self, trade: Any) -> None:
         """Forget a trade that is closed; its custom data stays with it."""
         self._states.pop(trade.id, None)
+        self._looks.pop(trade.id, None)
 
     def _stored(self, trade: Any) -> ExitState:
         text = trade.get_custom_data(_KEY) if Trade.use_db else None
@@ -122,11 +135,17 @@ class ExitKeeper:
             trade.set_custom_data(_KEY, state.to_json())
         self._states[trade.id] = state
 
+    def _unseen(self, trade: Any, candle: LastCandle | None, opened_ms: int) -> LastCandle | None:
+        """Return a candle whose extremes no look has seen; one from before the entry has none."""
+        if self._live or candle is None or candle.opened_ms < opened_ms:
+            return None
+        look = self._looks.get(trade.id)
+        return None if look is not None and candle.opened_ms <= look.candle_ms else candle
+
     def _view(self, trade: Any, rate: float, now_ms: int) -> PositionView:
         opened_ms = int(trade.open_date_utc.timestamp() * 1000)
         candle = self._last_candle(trade.pair, now_ms)
-        # A candle from before the entry says nothing about the position.
-        seen = None if self._live or candle is None or candle.opened_ms < opened_ms else candle
+        seen = self._unseen(trade, candle, opened_ms)
         return PositionView(
             market=trade.pair,
             direction=Direction.SHORT if trade.is_short else Direction.LONG,
@@ -143,6 +162,15 @@ class ExitKeeper:
             held_share=_held_share(trade),
             in_transit=trade.has_open_orders or self._is_unsettled(trade.pair),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was decided last about a trade in a backtest: when, and after which candle."""
+
+    now_ms: int
+    candle_ms: int
+    action: ExitAction | None
 
 
 def _held_share(trade: Any) -> float:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from freqtrade.enums import TradingMode
+from freqtrade.enums import ExitType, TradingMode
 from freqtrade.persistence import PairLocks, Trade
 
 from freqtrade_ext.adapters._account_watch import AccountLook, AccountWatch
@@ -22,6 +22,7 @@ from freqtrade_ext.adapters._regime_inputs import BITCOIN, ETHER, RegimeInputs
 from freqtrade_ext.adapters.risk_store import RiskStore
 from freqtrade_ext.risk import (
     Close,
+    CloseReason,
     ExitAction,
     Lock,
     PositionRefusal,
@@ -122,6 +123,32 @@ class RegimeDesk:
             )
         )
         self._show_stop(now_ms)
+        if self._live:
+            self._name_stops()
+
+    def resume(self) -> None:
+        """Tell of a stop that an earlier run has left: its message may be lost."""
+        account = self.watch.account
+        if account.is_stopped:
+            self.tell(
+                f"Account kill switch: still stopped ({account.reason}). Entries are stopped until "
+                "you reset it: freqtrade-ext killswitch reset"
+            )
+
+    def _name_stops(self) -> None:
+        """
+        Give stops that the exchange has filled our own name.
+
+        Freqtrade writes its word after it has reported the fill, so it cannot be done there.
+        """
+        name = self._strategy.get_strategy_name()
+        word = ExitType.STOPLOSS_ON_EXCHANGE.value
+        closed = Trade.is_open.is_(False) & (Trade.exit_reason == word) & (Trade.strategy == name)
+        trades = Trade.get_trades([closed]).all()
+        for trade in trades:
+            trade.exit_reason = CloseReason.SL_HIT.value
+        if trades:
+            Trade.commit()
 
     def _balance(self, trades: list[Any]) -> float:
         """Balance with what is tied up in positions, at cost."""

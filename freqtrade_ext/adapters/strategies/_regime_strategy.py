@@ -171,6 +171,7 @@ class RegimeStrategy(GuardedStrategy):
         )
         self.start_execution(self._execution_settings, owner)
         self.desk.is_unsettled = self._is_unsettled
+        self.desk.resume()
 
     def _is_unsettled(self, pair: str) -> bool:
         return self._execution is not None and pair in self._execution.unsettled_markets()
