@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+import numpy as np
+import pandas as pd
 from freqtrade.main import main as freqtrade
 from freqtrade.resolvers import ExchangeResolver
 
-from freqtrade_ext.sandbox.market import ReplayMarket
-from freqtrade_ext.sandbox.market._types import Instrument
+from freqtrade_ext.sandbox.market._filters import price_step, quantity_step
 from rehearsals.regime_backtest import prepare
 
 SPOT_FEE = 0.001  # Binance's, without discounts
@@ -38,13 +39,18 @@ def forbid_network() -> None:
     socket.getaddrinfo = refuse
 
 
-def spot_market(instrument: Instrument) -> dict[str, Any]:
-    """Describe a spot market as ccxt does."""
+def spot_market(file: Path) -> dict[str, Any]:
+    """Describe the spot market of a candle file as ccxt does; its steps are those of the prices."""
+    base, quote = file.name.split("-")[0].split("_")
+    recent = pd.read_feather(file).tail(5_000)
+    prices = np.concatenate([recent[name].to_numpy() for name in ("open", "high", "low", "close")])
+    tick = float(price_step(prices).size)
+    step = float(quantity_step(recent["volume"].to_numpy(), float(np.median(prices))).size)
     return {
-        "id": instrument.symbol,
-        "symbol": f"{instrument.base}/{instrument.quote}",
-        "base": instrument.base,
-        "quote": instrument.quote,
+        "id": f"{base}{quote}",
+        "symbol": f"{base}/{quote}",
+        "base": base,
+        "quote": quote,
         "settle": None,
         "type": "spot",
         "spot": True,
@@ -56,10 +62,10 @@ def spot_market(instrument: Instrument) -> dict[str, Any]:
         "contractSize": None,
         "taker": SPOT_FEE,
         "maker": SPOT_FEE,
-        "precision": {"amount": float(instrument.step_size), "price": float(instrument.tick_size)},
+        "precision": {"amount": step, "price": tick},
         "limits": {
-            "amount": {"min": float(instrument.min_quantity), "max": None},
-            "price": {"min": float(instrument.tick_size), "max": None},
+            "amount": {"min": step, "max": None},
+            "price": {"min": tick, "max": None},
             "cost": {"min": 5.0, "max": None},
             "leverage": {"min": None, "max": None},
         },
@@ -98,8 +104,7 @@ def main(
     more: tuple[str, ...],
 ) -> None:
     """Run one command of Freqtrade's on the recorded spot markets."""
-    replay = ReplayMarket(datadir, timeframe, moment=None)
-    markets = [spot_market(instrument) for instrument in replay.instruments.values()]
+    markets = [spot_market(file) for file in sorted(datadir.glob(f"*-{timeframe}.feather"))]
     names = sorted(market["symbol"] for market in markets)
     config = prepare(
         folder.resolve(),
