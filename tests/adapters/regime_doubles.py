@@ -30,6 +30,7 @@ def position(
     trade.stake_amount = amount * price / (trade.leverage or 1.0)
     if kind is Trade:
         Trade.session.add(trade)
+        Trade.session.flush()  # its number is in the names of its orders
     entered(trade, amount, price)
     if kind is Trade:
         Trade.commit()
