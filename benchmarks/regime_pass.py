@@ -73,14 +73,17 @@ def compare(candles: Frames, funding: Frames, settings: SignalSettings) -> None:
             cpu[name].append(time.process_time() - begin[1])
     ours = "score_market"
     for name in rivals:
-        each = statistics.median(wall[name]) * 1e3 / len(candles)
-        print(f"  {name}: wall {spread(wall[name], ' s')}, processor {spread(cpu[name], ' s')}, "
-              f"{each:.2f} ms a market")  # fmt: skip
+        each = statistics.median(cpu[name]) * 1e3 / len(candles)
+        print(f"  {name}: processor {spread(cpu[name], ' s')}, {each:.2f} ms a market; "
+              f"wall {spread(wall[name], ' s')}")  # fmt: skip
         if name != ours:
             ratios = [a / b for a, b in zip(cpu[ours], cpu[name], strict=True)]
             print(f"    processor ratio score_market / {name}: {spread(ratios)}")
-    print(f"  bound {BOUND_SECONDS} s: {'met' if max(wall[ours]) <= BOUND_SECONDS else 'NOT MET'} "
-          f"by the slowest run, {max(wall[ours]):.2f} s")  # fmt: skip
+    for what, seconds in (("processor", cpu[ours]), ("wall", wall[ours])):
+        verdict = "met" if max(seconds) <= BOUND_SECONDS else "NOT MET"
+        print(f"  bound {BOUND_SECONDS} s by the slowest run's {what} time: {verdict}, "
+              f"{max(seconds):.2f} s")  # fmt: skip
+    print(f"  load average while measuring: {os.getloadavg()[0]:.1f}")
 
 
 def one_pass(
@@ -105,11 +108,11 @@ def shares(candles: Frames, funding: Frames, settings: SignalSettings) -> None:
 
     def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
-            begin = time.perf_counter()
+            begin = time.process_time()
             try:
                 return function(*args, **kwargs)
             finally:
-                spent[name] += time.perf_counter() - begin
+                spent[name] += time.process_time() - begin
 
         return run
 
@@ -129,7 +132,7 @@ def shares(candles: Frames, funding: Frames, settings: SignalSettings) -> None:
         for name, value in before.items():
             setattr(scoring, name, value)
     total = sum(spent.values())
-    print("  where it goes (one further pass, timed part by part):")
+    print("  where it goes (processor time of one further pass, part by part):")
     for label, seconds in sorted(spent.items(), key=lambda row: -row[1]):
         print(f"    {label:28s} {seconds * 1e3 / len(candles):6.3f} ms {seconds / total:6.1%}")
 

@@ -74,6 +74,8 @@ class Layer:
         Its name in the settings and in the columns.
     judge : callable
         ``judge(view, settings) -> LayerOutput``; pure, causal.
+    reads : str
+        What it reads; without that it is neutral.
     number : int or None
         Its number in the description of the system, where it has one.
     vetoes : bool
@@ -82,6 +84,7 @@ class Layer:
 
     name: str
     judge: Callable[[MarketView, SignalSettings], LayerOutput]
+    reads: str
     number: int | None = None
     vetoes: bool = False
 

@@ -27,7 +27,7 @@ def with_layers(monkeypatch, *outputs):
     names = [layer.name for layer in LAYERS]
     fakes = tuple(
         Layer(name, lambda view, settings, output=output: broadcast(output, len(view.candles)),
-              vetoes=output.veto is not None)
+              "what it is told", vetoes=output.veto is not None)
         for name, output in zip(names, outputs, strict=False)
     )  # fmt: skip
     monkeypatch.setattr(scoring, "LAYERS", fakes)
