@@ -2,12 +2,20 @@
 
 import sys
 
-from benchmarks import against_freqtrade, against_statsmodels, legs, scan_engine, scan_honesty
+from benchmarks import (
+    against_freqtrade,
+    against_statsmodels,
+    legs,
+    regime_pass,
+    scan_engine,
+    scan_honesty,
+)
 
 BENCHMARKS = {
     "cointegration": against_statsmodels.main,
     "freqtrade": against_freqtrade.main,
     "legs": legs.main,
+    "regime": regime_pass.main,
     "scan": scan_engine.main,
     "honesty": scan_honesty.main,
 }

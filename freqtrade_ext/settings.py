@@ -372,15 +372,18 @@ def _allowed(model: type[BaseModel], key: str) -> str:
     return " or ".join(_describe(option) for option in options) or "see the documentation"
 
 
+_KINDS = {
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+    "array": "list",
+}
+
+
 def _describe(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return "one of " + ", ".join(repr(choice) for choice in schema["enum"])
-    kind = {
-        "integer": "whole number",
-        "number": "number",
-        "boolean": "true or false",
-        "array": "list",
-    }.get(schema.get("type", "object"), schema.get("type", "object"))
+    kind = _KINDS.get(schema.get("type", "object"), schema.get("type", "object"))
     bounds = [
         f"{word} {schema[name]}"
         for name, word in (

@@ -12,6 +12,7 @@ from freqtrade_ext.signals._record import ClosedTrade, OwnRecord, WinCount, own_
 from freqtrade_ext.signals._registry import LAYERS
 from freqtrade_ext.signals._score import ScoredMarket, score_market
 from freqtrade_ext.signals._settings import LayerSwitch, SignalSettings
+from freqtrade_ext.signals._warm_up import startup_candles
 
 __all__ = [
     "LAYERS",
@@ -38,5 +39,6 @@ __all__ = [
     "own_record",
     "result_sum",
     "score_market",
+    "startup_candles",
     "unified_leverage",
 ]

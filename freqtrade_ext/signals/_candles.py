@@ -69,7 +69,7 @@ def times_of(frame: pd.DataFrame, name: str) -> IntArray:
     InfeasibleError
         If they do not ascend.
     """
-    times: IntArray = pd.DatetimeIndex(frame["date"]).as_unit("ms").asi8
+    times: IntArray = frame["date"].to_numpy(dtype="datetime64[ms]").view(np.int64)
     if times.size > 1 and (np.diff(times) <= 0).any():
         first = int(np.flatnonzero(np.diff(times) <= 0)[0]) + 1
         raise InfeasibleError(f"{name}: the dates do not ascend, first at row {first}")

@@ -160,6 +160,11 @@ def explain(scored: ScoredMarket, at: datetime | None = None) -> Explanation:
     at : datetime, optional
         With time zone; the last candle that opened by then is explained. None: the last one.
 
+    Returns
+    -------
+    Explanation
+        Its `lines` are the trace as text.
+
     Raises
     ------
     InfeasibleError

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from freqtrade_ext.signals._candles import CandleArrays, candle_arrays, milliseconds_of
 
-__all__ = ["HigherCloses", "higher_closes", "known_at", "trend"]
+__all__ = ["HigherCloses", "higher_closes", "known_at", "last_known", "trend"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -69,9 +69,14 @@ def higher_closes(
     return HigherCloses(closed[complete], candles.close[last[complete]])
 
 
+def last_known(known_ms: IntArray, times_ms: IntArray) -> IntArray:
+    """Return at each time the place of the last thing known by then; -1 before the first."""
+    return np.searchsorted(known_ms, times_ms, side="right") - 1
+
+
 def known_at(values: FloatArray, known_ms: IntArray, times_ms: IntArray) -> FloatArray:
     """Return at each time the last value known by then; NaN before the first."""
-    index = np.searchsorted(known_ms, times_ms, side="right") - 1
+    index = last_known(known_ms, times_ms)
     if values.size == 0:
         return np.full(times_ms.size, np.nan)
     return np.where(index >= 0, values[np.maximum(index, 0)], np.nan)

@@ -1,6 +1,6 @@
 """What a layer is, what it answers, and the error when it fails."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -11,7 +11,7 @@ from freqtrade_ext.errors import ExtensionError
 from freqtrade_ext.signals._settings import SignalSettings
 from freqtrade_ext.signals._view import MarketView
 
-__all__ = ["Layer", "LayerError", "LayerOutput", "failing_as"]
+__all__ = ["Layer", "LayerError", "LayerOutput", "failing_as", "first_match"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -74,6 +74,8 @@ class Layer:
         Its name in the settings and in the columns.
     judge : callable
         ``judge(view, settings) -> LayerOutput``; pure, causal.
+    reads : str
+        What it reads; without that it is neutral.
     number : int or None
         Its number in the description of the system, where it has one.
     vetoes : bool
@@ -82,8 +84,19 @@ class Layer:
 
     name: str
     judge: Callable[[MarketView, SignalSettings], LayerOutput]
+    reads: str
     number: int | None = None
     vetoes: bool = False
+
+
+def first_match(
+    conditions: Sequence[BoolArray], values: Sequence[float], default: float
+) -> FloatArray:
+    """Return at each candle the value of the first condition that holds: a fast ``np.select``."""
+    result = np.full(conditions[0].size, default)
+    for condition, value in zip(reversed(conditions), reversed(values), strict=True):
+        result[condition] = value
+    return result
 
 
 class failing_as:  # noqa: N801 - reads as a statement: `with failing_as(...)`

@@ -77,7 +77,7 @@ class MultiTimeframeSettings(Section):
     timeframes : list
         Higher timeframes that are asked.
     fast, slow : int
-        Higher candles of the fast average; of the slow one.
+        Higher candles of the fast average; higher candles of the slow average.
     points : float
         Points where all timeframes agree; as many are taken where all disagree.
     leverage_change : float
@@ -140,7 +140,7 @@ class VolatileMarketSettings(Section):
     Attributes
     ----------
     short_hours, long_hours : float
-        Hours of the short volatility; of the long one.
+        Hours of the short volatility; hours of the long volatility.
     volatile_ratio : float
         Short divided by long volatility from which the market is volatile.
     calm_ratio : float
@@ -208,8 +208,8 @@ class VolumeSpikeSettings(Section):
     window : int
         Candles of the mean; the current one is not among them.
     spike, surge : float
-        Ratio from which the volume is a spike: the points; from which it is a surge: 1.6 times as
-        many.
+        Ratio from which the volume is a spike, which gives the points; ratio from which it is a
+        surge, which gives 1.6 times as many.
     thin : float
         Ratio below which the points are taken.
     points : float
@@ -236,7 +236,8 @@ class VwapSettings(Section):
     window : int
         Candles of the average.
     near, far : float
-        Distance in standard deviations up to which there are no points; from which all are given.
+        Distance in standard deviations up to which there are no points; distance from which all
+        are given.
     points : float
         Points of the layer.
     """
@@ -263,7 +264,7 @@ class PointOfControlSettings(Section):
     bins : int
         Price levels of the profile.
     near, far : float
-        Distance in ATR up to which there are no points; from which all are given.
+        Distance in ATR up to which there are no points; distance from which all are given.
     points : float
         Points of the layer.
     """
@@ -305,11 +306,11 @@ class ImbalanceSettings(Section):
     Attributes
     ----------
     recent, before : int
-        Readings of the last mean; readings before them.
+        Readings of the last mean; readings of the mean before them.
     change, strong_change : float
-        Change of the mean from which there are points; from which it is strong.
+        Change of the mean from which there are points; change from which it is strong.
     points, strong_points : float
-        Points for a change in the signal's direction; for a strong one.
+        Points for a change in the signal's direction; points for a strong change.
     against_points : float
         Points taken for a change against it.
     """
@@ -366,7 +367,8 @@ class RecordSettings(Section):
     min_trades : int
         Closed trades before the record says anything.
     good, poor, bad, worst : float
-        Win rate from which it is good; below which it is poor, bad and worst.
+        Win rate from which it is good; win rate below which it is poor; win rate below which it is
+        bad; win rate below which it is worst.
     good_points : float
         Points for a good record.
     poor_points, bad_points, worst_points : float

@@ -1,7 +1,8 @@
 """Divergence of two markets at an extreme."""
 
+from collections.abc import Sequence
+
 import numpy as np
-import talib
 from numpy.typing import NDArray
 
 from freqtrade_ext.signals._layer import LayerOutput
@@ -12,6 +13,7 @@ from freqtrade_ext.signals._view import MarketView
 __all__ = ["disagreement", "smt_divergence"]
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 
 
@@ -40,12 +42,12 @@ def smt_divergence(view: MarketView, settings: SignalSettings) -> LayerOutput:
     if not comparisons:
         return LayerOutput(neutral="no candles of Ether to compare Bitcoin with")
     sides = [disagreement(own, other) for own, other in comparisons]
-    bullish = np.nanmax([np.nan_to_num(bull) for bull, _ in sides], axis=0)
-    bearish = np.nanmax([np.nan_to_num(bear) for _, bear in sides], axis=0)
-    lean = _recent(bullish, part.fresh) - _recent(bearish, part.fresh)
-    known = ~np.all([np.isnan(bull) for bull, _ in sides], axis=0)
+    bullish = _recent(any_of([bull for bull, _ in sides]), part.fresh)
+    bearish = _recent(any_of([bear for _, bear in sides]), part.fresh)
+    rewarded = np.where(view.direction > 0.0, bullish & ~bearish, bearish & ~bullish)
+    known = any_of([bull >= 0.0 for bull, _ in sides])
     return LayerOutput(
-        points=np.where(lean * view.direction > 0.0, part.points, 0.0),
+        points=np.where(rewarded, part.points, 0.0),
         known=known,
         neutral="" if known.any() else "Bitcoin's candles are not of the same times",
     )
@@ -84,8 +86,16 @@ def disagreement(one: Extremes, other: Extremes) -> tuple[FloatArray, FloatArray
     return np.abs(one[0] - other[0]), np.abs(one[1] - other[1])
 
 
-def _recent(flags: FloatArray, fresh: int) -> FloatArray:
-    if fresh < 2 or flags.size < fresh:
-        return flags
-    recent: FloatArray = np.maximum(np.nan_to_num(talib.MAX(flags, fresh)), flags)
+def any_of(flags: Sequence[FloatArray | BoolArray]) -> BoolArray:
+    """Tell where any of the flags is 1; unknown is not."""
+    found = flags[0] > 0.0
+    for each in flags[1:]:
+        found = found | (each > 0.0)
+    return found
+
+
+def _recent(flags: BoolArray, fresh: int) -> BoolArray:
+    recent = flags.copy()
+    for back in range(1, min(fresh, flags.size)):
+        recent[back:] |= flags[:-back]
     return recent

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freqtrade_ext.signals._candles import times_of
-from freqtrade_ext.signals._higher import known_at
-from freqtrade_ext.signals._layer import LayerOutput
+from freqtrade_ext.signals._higher import last_known
+from freqtrade_ext.signals._layer import LayerOutput, first_match
 from freqtrade_ext.signals._settings import SignalSettings
 from freqtrade_ext.signals._view import MarketView
 
@@ -33,7 +33,7 @@ def imbalance_trend(view: MarketView, settings: SignalSettings) -> LayerOutput:
         return LayerOutput(neutral="no order-book readings")
     change = _change_of_mean(np.asarray(readings, dtype=np.float64), part.recent, part.before)
     toward = change * view.direction
-    points = np.select(
+    points = first_match(
         [toward >= part.strong_change, toward >= part.change, toward <= -part.change],
         [part.strong_points, part.points, -part.against_points],
         0.0,
@@ -70,11 +70,12 @@ def funding(view: MarketView, settings: SignalSettings) -> LayerOutput:
         return LayerOutput(neutral="no funding rates")
     times = times_of(events, "funding")
     closed = view.candles.closed_ms
-    rate = known_at(events["rate"].to_numpy(dtype=np.float64), times, closed)
-    age = closed - known_at(times.astype(np.float64), times, closed)
-    known = ~np.isnan(rate) & (age <= part.max_age_hours * _HOUR_MS)
+    last = last_known(times, closed)
+    rate = events["rate"].to_numpy(dtype=np.float64)[last]
+    recent = closed - times[last] <= part.max_age_hours * _HOUR_MS
+    known = (last >= 0) & recent & ~np.isnan(rate)
     with_crowd = np.where(known, rate, 0.0) * view.direction
-    points = np.select(
+    points = first_match(
         [
             with_crowd < -part.extreme,
             with_crowd < -part.strong,

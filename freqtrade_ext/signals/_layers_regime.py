@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freqtrade_ext.signals._higher import higher_closes, known_at, trend
-from freqtrade_ext.signals._layer import LayerOutput
+from freqtrade_ext.signals._layer import LayerOutput, first_match
 from freqtrade_ext.signals._macro import mean_of_known
 from freqtrade_ext.signals._settings import SignalSettings
 from freqtrade_ext.signals._view import MarketView
@@ -92,10 +92,10 @@ def strong_trend(view: MarketView, settings: SignalSettings) -> LayerOutput:
     against = -seen * view.direction
     steps = [against > part.extreme, against > part.strong, against > part.mild]
     return LayerOutput(
-        points=np.select(
+        points=first_match(
             steps, [-part.extreme_points, -part.strong_points, -part.mild_points], 0.0
         ),
-        size_factor=np.select(steps, [part.extreme_size, part.strong_size, part.mild_size], 1.0),
+        size_factor=first_match(steps, [part.extreme_size, part.strong_size, part.mild_size], 1.0),
         known=~np.isnan(seen),
         neutral="" if not np.isnan(seen).all() else f"fewer than {part.closes} closes of 4 hours",
     )
@@ -107,7 +107,7 @@ def volatile_market(view: MarketView, settings: SignalSettings) -> LayerOutput:
     if view.macro is None:
         return LayerOutput(neutral="no candles of Bitcoin")
     ratio = view.macro.at(view.macro.volatility_ratio, view.candles.opened_ms)
-    factor = np.select(
+    factor = first_match(
         [ratio >= part.volatile_ratio, ratio <= part.calm_ratio],
         [part.volatile_factor, part.calm_factor],
         1.0,

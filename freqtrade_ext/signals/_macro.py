@@ -76,6 +76,8 @@ def aligned(values: FloatArray, own_ms: IntArray, opened_ms: IntArray) -> FloatA
 
     Candles of one timeframe that open together close together, so nothing is known too early.
     """
+    if np.array_equal(own_ms, opened_ms):
+        return values
     index = np.minimum(np.searchsorted(own_ms, opened_ms), own_ms.size - 1)
     return np.where(own_ms[index] == opened_ms, values[index], np.nan)
 
@@ -98,6 +100,11 @@ def macro_context(
         Of both.
     settings : SignalSettings
         Timeframes and averages of the trend, hours of the volatility, look-back of the extremes.
+
+    Returns
+    -------
+    MacroContext
+        For `MarketInputs.macro` of every market on that timeframe.
 
     Raises
     ------

@@ -85,6 +85,11 @@ def own_record(trades: Iterable[ClosedTrade], as_of: datetime) -> OwnRecord:
     as_of : datetime
         Time of the count, with time zone.
 
+    Returns
+    -------
+    OwnRecord
+        For `MarketInputs.record`. A live bot may keep it for an hour.
+
     Raises
     ------
     ValueError

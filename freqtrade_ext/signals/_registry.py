@@ -12,22 +12,25 @@ from freqtrade_ext.signals._layer import Layer
 
 __all__ = ["LAYERS"]
 
+_CANDLES = "candles"
+_BITCOIN = "candles of Bitcoin"
+
 LAYERS: Final[tuple[Layer, ...]] = (
-    Layer("regime_veto", regime.regime_veto, vetoes=True),
-    Layer("multi_timeframe", regime.multi_timeframe, vetoes=True),
-    Layer("strong_trend", regime.strong_trend),
-    Layer("volatile_market", regime.volatile_market),
-    Layer("rsi_momentum", price.rsi_momentum),
-    Layer("volume_spike", price.volume_spike),
-    Layer("vwap_distance", price.vwap_distance),
-    Layer("point_of_control", price.point_of_control),
-    Layer("smt_divergence", divergence.smt_divergence),
-    Layer("imbalance_trend", positioning.imbalance_trend, 16),
-    Layer("funding", positioning.funding, 17, vetoes=True),
-    Layer("own_record", experience.own_record_layer, 18),
-    Layer("macd_cross", cross.macd_cross, 19),
-    Layer("bollinger_position", cross.bollinger_position, 20),
-    Layer("stochastic_rsi_cross", cross.stochastic_rsi_cross, 21),
-    Layer("ema_cross", cross.ema_cross, 22),
-    Layer("model_confidence", experience.model_confidence, 23, vetoes=True),
+    Layer("regime_veto", regime.regime_veto, _CANDLES, vetoes=True),
+    Layer("multi_timeframe", regime.multi_timeframe, "higher candles, Bitcoin's", vetoes=True),
+    Layer("strong_trend", regime.strong_trend, "candles of 4 hours"),
+    Layer("volatile_market", regime.volatile_market, _BITCOIN),
+    Layer("rsi_momentum", price.rsi_momentum, _CANDLES),
+    Layer("volume_spike", price.volume_spike, _CANDLES),
+    Layer("vwap_distance", price.vwap_distance, _CANDLES),
+    Layer("point_of_control", price.point_of_control, _CANDLES),
+    Layer("smt_divergence", divergence.smt_divergence, "candles of Bitcoin and Ether"),
+    Layer("imbalance_trend", positioning.imbalance_trend, "order book (live only)", 16),
+    Layer("funding", positioning.funding, "funding rates", 17, vetoes=True),
+    Layer("own_record", experience.own_record_layer, "own closed trades (live only)", 18),
+    Layer("macd_cross", cross.macd_cross, _CANDLES, 19),
+    Layer("bollinger_position", cross.bollinger_position, _CANDLES, 20),
+    Layer("stochastic_rsi_cross", cross.stochastic_rsi_cross, _CANDLES, 21),
+    Layer("ema_cross", cross.ema_cross, _CANDLES, 22),
+    Layer("model_confidence", experience.model_confidence, "outcome model", 23, vetoes=True),
 )

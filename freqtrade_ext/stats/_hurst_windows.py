@@ -49,9 +49,7 @@ def exponents(values: NDArray[np.float64], window: int, max_lag: int) -> NDArray
     log_lag -= log_lag.mean()
     spread = (log_lag * log_lag).sum()
     slope = np.zeros(nobs)
-    noise = np.array(
-        [0.0 if now < window - 1 else _noise(values, now, window) for now in range(nobs)]
-    )
+    ceiling = _noise(values, nobs - 1, nobs)  # at least that of every window
     for lag in range(1, max_lag + 1):
         count = window - lag
         total, squares, peak = 0.0, 0.0, 0.0
@@ -65,7 +63,7 @@ def exponents(values: NDArray[np.float64], window: int, max_lag: int) -> NDArray
             variance = (squares - total * total / count) / count
             if now < window or variance <= _REFRESH * peak:
                 total, squares, peak, variance = _sums(values, now, lag, count)
-            if variance <= noise[now]:
+            if variance <= ceiling and variance <= _noise(values, now, window):
                 slope[now] = np.nan
             else:
                 slope[now] += log_lag[lag - 1] * np.log(variance)

@@ -71,8 +71,9 @@ def test_what_is_missing_is_said():
     alone = view_of(candles=drawn(CALM), market="BTC/USDT", macro=macro)
     expected = "no candles of Ether to compare Bitcoin with"
     assert smt_divergence(alone, SETTINGS).neutral == expected
-    other_times = view_of(candles=drawn(CALM).assign(date=lambda f: f["date"] - np.timedelta64(1, "D")),
-                          macro=macro)  # fmt: skip
+    yesterday = drawn(CALM)
+    yesterday["date"] -= np.timedelta64(1, "D")
+    other_times = view_of(candles=yesterday, macro=macro)
     output = smt_divergence(other_times, SETTINGS)
     assert output.neutral == "Bitcoin's candles are not of the same times"
     assert not output.points.any()

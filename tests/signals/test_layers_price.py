@@ -114,6 +114,24 @@ def test_vwap_by_hand():
     np.testing.assert_allclose(vwap(candle_arrays(data, "5m"), 2), [np.nan, 3.5, 4.0])
 
 
+@pytest.mark.parametrize("window", [5, 96])
+def test_vwap_agrees_with_technical(window):
+    """The package that comes with Freqtrade, 1.7.0; volumes over seven orders of magnitude."""
+    qtpylib = pytest.importorskip("technical.qtpylib")
+    data = walk(5, 400)
+    data["volume"] = np.random.default_rng(2).lognormal(0.0, 4.0, 400)
+    expected = qtpylib.rolling_vwap(data, window)
+    np.testing.assert_allclose(vwap(candle_arrays(data, "5m"), window), expected, rtol=1e-8)
+
+
+def test_vwap_of_a_window_without_trades_is_unknown():
+    """So is one with less than a billionth of the largest volume so far: rounding of the sums."""
+    volume = [7.7, 1e9, 3.3, 0.0, 0.0, 0.0, 0.5, 2.0, 0.0, 0.0, 0.0]
+    found = vwap(candle_arrays(frame(np.full(11, 4.0), volume=volume), "5m"), 3)
+    known = [False, False, True, True, True, False, False, True, True, True, False]
+    assert (~np.isnan(found)).tolist() == known
+
+
 def with_close(last, n_candles, **kwargs):
     """Closes that alternate by one about 100, and a last one; deviation and VWAP are computed."""
     close = 100.0 + np.where(np.arange(n_candles) % 2, 1.0, -1.0)

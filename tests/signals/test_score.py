@@ -27,7 +27,7 @@ def with_layers(monkeypatch, *outputs):
     names = [layer.name for layer in LAYERS]
     fakes = tuple(
         Layer(name, lambda view, settings, output=output: broadcast(output, len(view.candles)),
-              vetoes=output.veto is not None)
+              "what it is told", vetoes=output.veto is not None)
         for name, output in zip(names, outputs, strict=False)
     )  # fmt: skip
     monkeypatch.setattr(scoring, "LAYERS", fakes)
@@ -183,7 +183,7 @@ def test_an_interruption_is_not_turned_into_a_failed_layer():
 
 def test_a_broken_reference_fails_by_name():
     inputs = inputs_of(walk(1, 100), benchmark=walk(2, 100).head(0))
-    with pytest.raises(LayerError, match="layer indicators failed .* candles of BTC: no candles"):
+    with pytest.raises(LayerError, match=r"layer indicators failed .* candles of BTC: no candles"):
         score_market(inputs, SignalSettings())
 
 

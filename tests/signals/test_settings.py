@@ -105,7 +105,8 @@ def test_every_layer_of_the_registry_has_a_switch_and_nothing_else_has():
     ("section", "message"),
     [
         ({"layers": {"fundin": {"enabled": False}}},
-         "ext.signals.layers.fundin: unknown key (got {'enabled': False}); did you mean 'funding'?"),
+         "ext.signals.layers.fundin: unknown key (got {'enabled': False}); "
+         "did you mean 'funding'?"),
         ({"layers": {"funding": {"weight": 9}}},
          "ext.signals.layers.funding.weight: Input should be less than or equal to 5 (got 9); "
          "allowed: number from 0 up to 5"),
@@ -117,7 +118,8 @@ def test_every_layer_of_the_registry_has_a_switch_and_nothing_else_has():
         ({"hurst": {"window": 50, "max_lag": 26}},
          "ext.signals.hurst: hurst.max_lag (26) must be at most half of hurst.window (50)"),
         ({"multi_timeframe": {"timeframes": ["1h", "1q"]}},
-         "ext.signals.multi_timeframe: timeframe '1q' is none: want a number and m, h, d or w (5m)"),
+         "ext.signals.multi_timeframe: timeframe '1q' is none: want a number and m, h, d or w "
+         "(5m)"),
         ({"volatile_market": {"short_hours": 72.0}},
          "ext.signals.volatile_market: short_hours (72.0) must be below long_hours (72.0)"),
         ({"vwap_distance": {"near": 2.0}},
@@ -125,8 +127,8 @@ def test_every_layer_of_the_registry_has_a_switch_and_nothing_else_has():
         ({"point_of_control": {"near": 4.0}},
          "ext.signals.point_of_control: near (4.0) must be below far (4.0)"),
         ({"entry_tightness": 4.0, "z_window": 10},
-         "ext.signals: z_score_threshold times entry_tightness is 6.40, but a z-score over z_window "
-         "(10) candles cannot exceed 2.85: there would never be a signal"),
+         "ext.signals: z_score_threshold times entry_tightness is 6.40, but a z-score over "
+         "z_window (10) candles cannot exceed 2.85: there would never be a signal"),
         ({"z_score_threshold": "1.6"},
          "ext.signals.z_score_threshold: Input should be a valid number (got '1.6'); allowed: "
          "number from 0.8 up to 3.0"),
