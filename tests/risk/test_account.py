@@ -122,7 +122,7 @@ def test_unknown_equity_decides_nothing_new(equity):
 
 
 def test_switched_off_it_watches_the_peak_only():
-    off = AccountSettings(enabled=False)
+    off = AccountSettings(enabled=False, confirm_looks=1)
     state, told = watch([1000.0, 100.0], off)
     assert told == [[], []]
     assert state.peak_equity == 1000.0

@@ -112,10 +112,21 @@ def test_trailing_knows_funding_because_profit_does():
 
 def test_trailing_distance_follows_the_market_as_it_is_now():
     walk = Walk(bare())
+    walk.look(100.0, atr=1.0)
     walk.look(103.0, atr=0.5)
     assert walk.stop == pytest.approx(103.0 - 1.2 * 0.5)
     walk.look(103.0, atr=math.nan)  # falls back to the first known ATR; the stop stays
     assert walk.stop == pytest.approx(103.0 - 1.2 * 0.5)
+
+
+@BOTH
+def test_calmer_market_tightens_the_stop_behind_the_best_price_of_before(short):
+    """Best 103, then 102.2 and an ATR of 0.75: 103 - 0.9, though 102.2 alone would not activate it."""
+    walk = Walk(bare(trail_activation=2.0), short=short)
+    walk.look(103.0)
+    assert walk.stop == pytest.approx(101.8)
+    assert walk.look(102.2, atr=0.75) is None
+    assert walk.stop == pytest.approx(103.0 - 1.2 * 0.75)
 
 
 def test_stop_never_moves_away_when_the_market_grows_wilder():

@@ -177,6 +177,14 @@ def test_gradual_steps_that_were_missed_are_made_up_at_once():
     assert action == Reduce(pytest.approx(0.5), CloseReason.TIME_GRADUAL)
 
 
+def test_gradual_steps_are_not_undone_by_a_clock_that_goes_back():
+    walk = Walk(bare(gradual_hours=12.0))
+    walk.look(100.0, hours=17)
+    assert walk.state.aim_share == 0.5
+    walk.look(100.0, hours=13, held_share=0.5)
+    assert walk.state.aim_share == 0.5
+
+
 def test_reduction_that_failed_is_asked_for_again():
     """Only what is held counts: a half that was not sold is still to be sold, at any price."""
     walk = Walk(bare(), base={"atr": 5.0, "leverage": 10.0})
