@@ -5,7 +5,6 @@ nothing asks the network. What is known live only (order book, model confidence)
 the layers that read it say so.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -24,12 +23,10 @@ from freqtrade_ext.signals import (
     macro_context,
 )
 
-__all__ = ["RegimeInputs", "warm_up_candles"]
+__all__ = ["BITCOIN", "ETHER", "RegimeInputs"]
 
 BITCOIN, ETHER = "BTC", "ETH"
 _ATR_PERIOD: Final = 14
-# Wilder's averages of 14 candles forget all but a ten-millionth of their start in this many.
-_SETTLING: Final = 240
 # A rate is published moments after it was paid: a candle that closes with the event does not know
 # it yet, neither live nor here.
 _PUBLISHED_AFTER: Final = pd.Timedelta(minutes=1)
@@ -81,26 +78,23 @@ class RegimeInputs:
         self._tracks: dict[str, tuple[Any, MarketTrack]] = {}
 
     def informative(self, markets: list[str]) -> list[tuple[str, str, str]]:
-        """Name the candles that a bot on these markets needs beside their own."""
+        """
+        Name the candles that a bot on these markets needs beside their own.
+
+        Higher timeframes are not among them: the warm-up is long enough to make them from the
+        candles that are there, which spares a bot on 500 markets a thousand requests.
+        """
         wanted = [(pair, self._timeframe, "") for pair in self.references.values()]
-        wanted += [(pair, higher, "") for pair in markets for higher in self.fetched_timeframes()]
         if self._funding_timeframe is not None and len(markets) <= _MOST_FUNDING_MARKETS:
             wanted += [(pair, self._funding_timeframe, "funding_rate") for pair in markets]
         return wanted
 
-    def fetched_timeframes(self) -> list[str]:
-        """Higher timeframes whose candles the warm-up of the strategy's own does not cover."""
-        covered = warm_up_candles(self._settings, self._timeframe) * self._candle_ms
-        return [name for name, ms in _higher_needs(self._settings).items() if ms > covered]
-
     def of(self, pair: str, frame: DataFrame) -> MarketInputs:
         """Put the inputs of one market together; `frame` has its candles."""
-        candles = ((name, self._source(pair, name, "")) for name in self.fetched_timeframes())
         return MarketInputs(
             market=pair,
             timeframe=self._timeframe,
             candles=frame,
-            higher={name: found for name, found in candles if len(found)},
             macro=self._macro_context(),
             funding=self._funding(pair),
             record=self._record(pair),
@@ -145,30 +139,6 @@ class RegimeInputs:
             return None
         known = pd.DatetimeIndex(paid["date"]) + _PUBLISHED_AFTER
         return DataFrame({"date": known, "rate": paid["open"].to_numpy(np.float64)})
-
-
-def warm_up_candles(settings: SignalSettings, timeframe: str) -> int:
-    """Candles before the first whose layers, filters included, no longer depend on the start."""
-    candle_ms = int(timeframe_to_msecs(timeframe))
-    windows = [
-        settings.hurst.window,
-        settings.z_window,
-        settings.point_of_control.window + _ATR_PERIOD,
-        settings.vwap_distance.window,
-        settings.bollinger_position.period,
-        settings.smt_divergence.lookback + settings.smt_divergence.fresh,
-        settings.volume_spike.window,
-        math.ceil(settings.volatile_market.long_hours * 3_600_000 / candle_ms),
-        _SETTLING,
-    ]
-    return max(windows) + 10
-
-
-def _higher_needs(settings: SignalSettings) -> dict[str, int]:
-    """How far back each higher timeframe is looked at, ms; one candle may still be running."""
-    closes = dict.fromkeys(settings.multi_timeframe.timeframes, settings.multi_timeframe.slow)
-    closes["4h"] = max(closes.get("4h", 0), settings.strong_trend.closes + 1)
-    return {name: (count + 1) * int(timeframe_to_msecs(name)) for name, count in closes.items()}
 
 
 def _atr(frame: DataFrame) -> np.ndarray:

@@ -7,16 +7,14 @@ Bugs planted by hand, each caught by the test named:
 3. Bitcoin is prepared for each market -> test_bitcoin_is_prepared_once_for_all_markets
 4. Bitcoin is never prepared again -> test_a_new_candle_of_bitcoin_counts
 5. spot markets are named like futures -> test_references_are_named_as_the_market_is
-6. higher candles are fetched though the own ones reach -> test_higher_candles_are_fetched_if_needed
-7. funding of any number of markets -> test_funding_rates_are_fetched_for_up_to_200_markets
-8. a warm-up without the long volatility -> test_the_warm_up_covers_every_window
+6. funding of any number of markets -> test_funding_rates_are_fetched_for_up_to_200_markets
 """
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from freqtrade_ext.adapters._regime_inputs import RegimeInputs, warm_up_candles
+from freqtrade_ext.adapters._regime_inputs import RegimeInputs
 from freqtrade_ext.signals import SignalSettings, score_market
 
 from .doubles import HOUR_MS, START, START_MS, candles
@@ -45,8 +43,6 @@ class Source:
 
     def __call__(self, pair, timeframe, kind):
         self.asked.append((pair, timeframe, kind))
-        if timeframe not in {"1h", "5m"}:
-            return candles([])
         found = self.rates if kind == "funding_rate" else self.frames
         return found.get(pair, candles([]))
 
@@ -128,14 +124,6 @@ def test_the_atr_of_a_reference_is_that_of_the_last_closed_candle():
 # What is fetched
 
 
-def test_higher_candles_are_fetched_if_needed():
-    assert inputs_of(Source()).fetched_timeframes() == []
-    assert inputs_of(Source(), timeframe="5m").fetched_timeframes() == ["4h"]
-    wanted = inputs_of(Source(), timeframe="5m").informative([SOL])
-    assert (SOL, "4h", "") in wanted
-    assert (SOL, "1h", "") not in wanted
-
-
 def test_funding_rates_are_fetched_for_up_to_200_markets():
     few, many = ([f"C{n}/USDT:USDT" for n in range(count)] for count in (200, 201))
     kinds = [[kind for _, _, kind in inputs_of(Source()).informative(names)]
@@ -147,12 +135,3 @@ def test_funding_rates_are_fetched_for_up_to_200_markets():
 def test_the_references_are_always_fetched():
     wanted = inputs_of(Source(), funding_timeframe=None).informative([])
     assert wanted == [("BTC/USDT", "1h", ""), ("ETH/USDT", "1h", "")]
-
-
-def test_the_warm_up_covers_every_window():
-    settings = SignalSettings()
-    assert warm_up_candles(settings, "1h") >= 240
-    # 72 hours of volatility are 864 candles of five minutes.
-    assert warm_up_candles(settings, "5m") >= 864
-    long = SignalSettings.model_validate({"hurst": {"window": 600, "max_lag": 19}})
-    assert warm_up_candles(long, "1h") >= 600

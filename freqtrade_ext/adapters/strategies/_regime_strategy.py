@@ -26,7 +26,7 @@ from freqtrade_ext.adapters._regime_frames import (
     add_entry_columns,
     add_score_columns,
 )
-from freqtrade_ext.adapters._regime_inputs import RegimeInputs, warm_up_candles
+from freqtrade_ext.adapters._regime_inputs import RegimeInputs
 from freqtrade_ext.adapters._regime_settings import (
     PARAMETERS,
     checked,
@@ -39,7 +39,7 @@ from freqtrade_ext.adapters.strategies._guarded_strategy import GuardedStrategy
 from freqtrade_ext.errors import ConfigError, CorruptStateError, ExtensionError, StoreError
 from freqtrade_ext.risk import Close, Reduce, RiskSettings
 from freqtrade_ext.settings import load_part, load_settings
-from freqtrade_ext.signals import ScoredMarket, SignalSettings, score_market
+from freqtrade_ext.signals import ScoredMarket, SignalSettings, score_market, startup_candles
 
 __all__ = ["RegimeStrategy"]
 
@@ -101,7 +101,7 @@ class RegimeStrategy(GuardedStrategy):
             self.order_types = {**self.order_types, "stoploss": "limit"}
         self.stoploss = -self._risk.kill_switch.full_loss
         timeframe = config.get("timeframe") or self.timeframe
-        self.startup_candle_count = warm_up_candles(self._signals, timeframe)
+        self.startup_candle_count = startup_candles(timeframe, self._signals)
         self._alarm = LayerAlarm(self._tell)
         self._desk: RegimeDesk | None = None
         self._inputs: RegimeInputs | None = None
@@ -227,7 +227,7 @@ class RegimeStrategy(GuardedStrategy):
         return read(pair, timeframe, kind)
 
     def informative_pairs(self) -> list[tuple[str, str, str]]:
-        """Ask for Bitcoin and Ether, higher timeframes and funding rates."""
+        """Ask for Bitcoin and Ether, and for funding rates."""
         return self.inputs.informative(self.dp.current_whitelist())
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
