@@ -176,11 +176,12 @@ class RegimeDesk:
                 PairLocks.unlock_reason(self._was_stopped, _moment(now_ms))
                 self._was_stopped = ""
             return
-        until_ms = entries.until_ms
-        if until_ms is None:
-            until_ms = now_ms + int(_STANDING_LOCK.total_seconds() * 1000)
         self._was_stopped = f"{_ENTRIES_STOPPED}{entries.reason}"[:255]
-        self.lock(Lock(None, until_ms, self._was_stopped), now_ms)
+        if entries.until_ms is not None:
+            self.lock(Lock(None, entries.until_ms, self._was_stopped), now_ms)
+            return
+        until_ms = now_ms + int(_STANDING_LOCK.total_seconds() * 1000)
+        self.lock(Lock(None, until_ms, self._was_stopped), now_ms, slack=_STANDING_LOCK / 2)
 
     # Entries
 
@@ -284,12 +285,12 @@ class RegimeDesk:
         track = self.tracks.get(pair)
         return None if track is None else track.last_closed(now_ms)
 
-    def lock(self, lock: Lock, now_ms: int) -> bool:
-        """Lock a market, or all, visibly; False if one like it is there already."""
+    def lock(self, lock: Lock, now_ms: int, *, slack: timedelta = _LOCK_SLACK) -> bool:
+        """Lock a market, or all, visibly; False if one that ends nearly as late is there."""
         pair, now = lock.market or "*", _moment(now_ms)
         until = _moment(lock.until_ms)
         for known in PairLocks.get_pair_locks(pair, now):
-            if known.reason == lock.reason and _utc(known.lock_end_time) >= until - _LOCK_SLACK:
+            if known.reason == lock.reason and _utc(known.lock_end_time) >= until - slack:
                 return False
         PairLocks.lock_pair(pair, until, lock.reason, now=now)
         return True
