@@ -4,7 +4,7 @@ Bugs planted by hand, each caught by the test named:
 
 1. spot stakes are not part of the equity -> test_equity_is_balance_and_what_is_tied_up
 2. an unknown price counts as no profit -> test_without_a_price_the_equity_is_unknown
-3. a stopped account shows no lock, or a new one each loop -> test_a_stop_of_entries_is_a_visible_lock
+3. a stopped account shows no lock, or new ones -> test_a_stop_of_entries_is_a_visible_lock
 4. a reset leaves the lock -> the same
 5. an excluded, barred or unsettled market is entered -> test_a_market_may_be_refused
 6. the size ignores the layer's factor -> test_a_size_loses_its_risk_at_the_stop
