@@ -34,7 +34,14 @@ def forbid_network() -> None:
     def refuse(*arguments: object, **options: object) -> NoReturn:
         raise NetworkIsForbiddenError(f"a backtest asked the network: {arguments[:2]}")
 
-    socket.socket.connect = refuse  # type: ignore[method-assign]
+    connect = socket.socket.connect
+
+    def connect_here(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX:  # processes of a search talk to each other
+            refuse(address)
+        connect(self, address)
+
+    socket.socket.connect = connect_here  # type: ignore[method-assign]
     socket.socket.connect_ex = refuse  # type: ignore[method-assign]
     socket.getaddrinfo = refuse
 

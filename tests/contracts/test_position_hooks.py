@@ -132,7 +132,7 @@ def test_the_stop_is_asked_with_the_best_price_and_the_exit_with_the_open():
 def test_a_close_of_ours_comes_before_a_stop():
     strategy = Plain("TP", stop=stoploss_from_absolute(98.0, 105.0))
     found = exits_of(strategy, trade_at(), low=95.0, high=105.0)
-    assert [reason for _, reason in found][0] == "TP"
+    assert found[0] == (ExitType.CUSTOM_EXIT, "TP")
     assert len(found) == 2
 
 
@@ -203,7 +203,7 @@ def test_custom_data_is_on_disk_at_once_and_beside_an_open_trade(tmp_path):
     init_db(address)
     trade = Trade(
         pair="X/Y:Y", exchange="binance", open_rate=1.0, open_date=NOW, stake_amount=1.0,
-        fee_open=0.0, fee_close=0.0, is_open=True,
+        fee_open=0.0, fee_close=0.0, is_open=True, amount=1.0,
     )  # fmt: skip
     Trade.session.add(trade)
     Trade.commit()

@@ -27,7 +27,9 @@ class RuleProtection(IProtection):
 
     def settings(self) -> RiskSettings:
         """Return the settings that hold now: a person may have changed them since the start."""
-        store: RiskStore | None = RiskTable(Trade.session.get_bind()) if Trade.use_db else None
+        # Neither a backtest nor the doctor has opened a database.
+        session = getattr(Trade, "session", None) if Trade.use_db else None
+        store: RiskStore | None = RiskTable(session.get_bind()) if session is not None else None
         return risk_settings_of(self._config, store)
 
     def global_stop(
