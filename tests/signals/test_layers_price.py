@@ -208,6 +208,12 @@ def test_point_of_control_by_hand():
     assert found[4] == pytest.approx(15.0)
 
 
+def test_what_has_left_the_window_is_not_in_the_profile():
+    """The first candle has most volume, and a price far away, but is the sixth of five."""
+    found = profile([90, 10, 14, 15, 20, 12], [99, 5, 3, 4, 6, 1], window=5, bins=5)
+    assert found[5] == pytest.approx(15.0)
+
+
 def test_the_top_of_the_range_belongs_to_the_highest_level():
     assert profile([10, 20], [1, 2], window=2, bins=5)[-1] == pytest.approx(19.0)
 
