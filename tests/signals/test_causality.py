@@ -1,11 +1,10 @@
 """
 No column of a scored market knows the future.
 
-Mutants, each red here: the close of a running higher candle (`closed <= ...` removed and the bin
-end replaced by the last candle's close), `known_at` with a time later by a candle, the index of
-`aligned` plus one, `new_extremes` with the current candle's successor, the funding event after the
-close, `_change_of_mean` written at the window's start, `volume.max()` in place of the maximum so
-far, `spaced` from the end.
+Mutants, each red here or in the test of the part: a running higher candle taken as closed, a higher
+close known from the last candle before it, `known_at` a candle later, `aligned` one further,
+`new_extremes` with the candle's successor, a funding event 20 minutes after the close,
+`_change_of_mean` written at the start of its window.
 """
 
 import numpy as np

@@ -2,7 +2,7 @@
 The trace of a decision: every number, and why there was no signal.
 
 Mutants, each red here: a gate that is not named, a veto that is not named, SCORE_PASS for a score
-that is too low, another candle, a layer left out.
+that is too low, another candle.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -109,6 +109,18 @@ def test_liquid_coins_have_no_quiet_hours(coin):
     assert not quiet_hours(closed, QuietSettings(enabled=False), "SOL").any()
 
 
+def test_a_market_is_quiet_by_the_closes_of_its_candles():
+    """The candle that closes at 02:00 is the first quiet one, that at 05:55 the last one."""
+    columns = score_market(inputs_of(walk(5, 1_000)), SignalSettings()).columns.iloc[200:]
+    closes = columns["date"] + np.timedelta64(5, "m")
+    quiet = closes[columns["gate"] == Gate.QUIET_HOURS]
+    assert quiet.tolist() == closes[closes.dt.hour.isin([2, 3, 4, 5])].tolist()
+    assert {f"{quiet.dt.strftime('%H:%M').min()}", f"{quiet.dt.strftime('%H:%M').max()}"} == {
+        "02:00",
+        "05:55",
+    }
+
+
 def test_no_signal_in_quiet_hours_but_for_bitcoin():
     candles = walk(5, 3_000)
     chosen = SignalSettings(

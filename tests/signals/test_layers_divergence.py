@@ -1,8 +1,8 @@
 """
 Divergence of two markets at an extreme, in candles drawn by hand.
 
-Mutants, each red here: agreement for disagreement, the sides exchanged, a comparison with the
-market itself, Ether never asked, staleness ignored, one market's extreme alone.
+Mutants, each red here: one market's extreme alone, the sides exchanged, both at once counted,
+Bitcoin compared with itself, Ether never asked, a candle too long.
 """
 
 import numpy as np

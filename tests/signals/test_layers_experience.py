@@ -1,9 +1,10 @@
 """
 Layers 18 and 23, case by case, and the count of own trades.
 
-Mutants, each red here: each step of the win rate removed, the good record taken for poor, the
-stronger side punished, too few trades judged, a candle judged by trades after it; confidence with
-the sign turned, its veto removed or at another floor.
+Mutants, each red here: the weaker side rewarded, the stronger one punished, a bad record taken for a
+poor one, a good one punished, too few trades judged, a candle judged by trades after it, no gain
+counted as a win, the hour of another zone; confidence with the sign turned, its veto turned or
+removed.
 """
 
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,10 +1,10 @@
 """
 Layers of price and volume: their steps as documented, their measures by hand or another program.
 
-Mutants, each red here: RSI not turned for a short, the two readings of it exchanged, each step
-removed; volume compared with a mean that contains it; VWAP unweighted, of the close, over a window
-one longer; the profile with another level, ties to the top, the volume spread evenly; distances
-with the sign turned, read the same in both regimes, without `near`.
+Mutants, each red here: RSI not turned for a short, its two readings exchanged, its deep step removed;
+volume of the candle before, its thin step removed, its sign turned; the side of the trend turned;
+VWAP of the close; the profile unweighted, at the lower end of its level, over a candle more;
+distances with the sign turned, read the same in both regimes, without `near`.
 """
 
 import numpy as np
@@ -206,6 +206,12 @@ def test_point_of_control_by_hand():
     found = profile([10, 14, 15, 20, 12], [5, 3, 4, 6, 1], window=5, bins=5)
     assert np.isnan(found[:4]).all()
     assert found[4] == pytest.approx(15.0)
+
+
+def test_what_has_left_the_window_is_not_in_the_profile():
+    """The first candle has most volume, and a price far away, but is the sixth of five."""
+    found = profile([90, 10, 14, 15, 20, 12], [99, 5, 3, 4, 6, 1], window=5, bins=5)
+    assert found[5] == pytest.approx(15.0)
 
 
 def test_the_top_of_the_range_belongs_to_the_highest_level():

@@ -1,8 +1,8 @@
 """
 The Hurst exponent of every window against `hurst` of that window.
 
-Mutants, each red here: the variance that is never computed anew, the window one longer, the
-difference that leaves taken one row late, no check for a series that does not change.
+Mutants, each red here: the variance that is never computed anew, a difference less in the window,
+the difference that leaves taken one row late, no allowance for rounding.
 """
 
 import numpy as np
