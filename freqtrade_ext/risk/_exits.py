@@ -65,7 +65,7 @@ def decide_exit(
     if not view.is_priced:
         return state, None
     before = set_first_stop(view, state, settings)
-    after = observe(view, before, settings)
+    after = _grown_old(view, observe(view, before, settings), settings)
     stop = _stop_reached(view, before, after, settings)
     if stop is not None:
         return replace(after, closing=stop), Close(stop)
@@ -78,7 +78,6 @@ def decide_exit(
         reason = rule(view, after, settings)
         if reason is not None:
             return after, Close(reason)
-    after = _grown_old(view, after, settings)
     return after, _reduction(view, after)
 
 

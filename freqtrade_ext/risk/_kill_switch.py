@@ -45,7 +45,7 @@ def position_kill_switch(
     Close or Reduce or None
         Close at ``full_loss``, also when the loss jumps straight to it; Reduce by half at
         ``partial_loss``, once in the life of a position. The aim stays in the state, so that
-        `decide_exit` asks again while the half is still held.
+        `decide_exit` asks again while the half is still held; an aim that is lower already stays.
 
     Examples
     --------
@@ -62,9 +62,10 @@ def position_kill_switch(
         return replace(state, closing=reason), Close(reason)
     if margin_loss >= settings.partial_loss and not state.halved:
         reason = CloseReason.KILL_SWITCH_PARTIAL
-        aim = min(state.aim_share, held_share / 2)
-        state = replace(state, halved=True, aim_share=aim, aim_reason=reason)
-        return state, Reduce(1 - aim / held_share, reason)
+        state = replace(state, halved=True)
+        if held_share / 2 < state.aim_share:
+            state = replace(state, aim_share=held_share / 2, aim_reason=reason)
+        return state, Reduce(0.5, reason)
     return state, None
 
 

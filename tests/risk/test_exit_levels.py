@@ -121,10 +121,11 @@ def test_trailing_distance_follows_the_market_as_it_is_now():
 
 @BOTH
 def test_calmer_market_tightens_the_stop_behind_the_best_price_of_before(short):
-    """Best 103, then 102.2 and an ATR of 0.75: 103 - 0.9, though 102.2 alone would not activate it."""
+    """103 - 1.2 x 0.75 = 102.1, though 102.2 alone would not activate it (2.4 would)."""
     walk = Walk(bare(trail_activation=2.0), short=short)
     walk.look(103.0)
     assert walk.stop == pytest.approx(101.8)
+    assert walk.look(102.3) is None
     assert walk.look(102.2, atr=0.75) is None
     assert walk.stop == pytest.approx(103.0 - 1.2 * 0.75)
 

@@ -60,6 +60,15 @@ def test_half_of_what_is_held_after_other_reductions():
     assert state.aim_share == 0.375
 
 
+@pytest.mark.parametrize("aim", [0.25, 0.0])
+def test_an_aim_that_is_lower_already_stays(aim):
+    """More was to be sold and has not been: half goes now, the rest of it in the next look."""
+    before = ExitState(aim_share=aim, aim_reason=CloseReason.TIME_GRADUAL)
+    state, action = position_kill_switch(0.3, 1.0, before, DEFAULT)
+    assert action == HALF
+    assert (state.aim_share, state.aim_reason) == (aim, CloseReason.TIME_GRADUAL)
+
+
 def test_a_jump_straight_to_the_second_level_closes():
     state, action = position_kill_switch(0.6, 1.0, ExitState(), DEFAULT)
     assert action == ALL

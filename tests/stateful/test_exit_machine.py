@@ -5,7 +5,8 @@ to be reduced from all looks so far, in gains instead of prices. Beside the posi
 restarted at random runs one that never is; both must decide the same.
 
 Planted bugs, each of which turns the machine red: the best price forgotten in a restart, the stop
-replaced instead of tightened, trailing or break-even stop switched off again when profit shrinks,
+replaced instead of tightened, trailing stop switched off again when profit shrinks, a new stop
+not compared with the close,
 the reductions of the target counted down by a clock that goes back, the half asked for twice, the
 aim raised by a later step, a stop decision forgotten while its order fails, an order asked for
 while one is in transit.
@@ -49,6 +50,7 @@ RULES = RiskSettings.model_validate(
 K = RULES.exits.exit_tightness
 GAINS = st.integers(-96, 96).map(lambda number: number / 4)
 JUMPS = st.integers(-640, 640).map(lambda number: number / 4)
+LEVERAGES = st.sampled_from([1.0, 2.0, 8.0, 8.0, 32.0])
 SOMETIMES = st.integers(0, 3).map(lambda number: number == 3)
 
 
@@ -98,12 +100,17 @@ class Oracle:
         reductions = (oldest >= 4) + (oldest >= 8)
         return K * RULES.exits.tp_atr * self.looks[0].atr * 0.5**reductions
 
+    def halves(self) -> int:
+        """Return which look was the first at the kill switch's first level; -1: none."""
+        lost = [-look.worst * self.leverage / ENTRY >= 0.25 for look in self.looks]
+        return lost.index(True) if True in lost else -1
+
     def aim(self) -> float:
         """Share of the entered quantity that may be held, by the worst loss and greatest age."""
-        aim, halved = 1.0, False
-        for look in self.looks:
-            if not halved and -look.worst * self.leverage / ENTRY >= 0.25:
-                aim, halved = min(aim, look.held / 2), True
+        aim = 1.0
+        for now, look in enumerate(self.looks):
+            if now == self.halves():
+                aim = min(aim, look.held / 2)
             if look.hours >= 12:
                 aim = min(aim, max(0.0, 1 - 0.25 * (1 + (look.hours - 12) // 4)))
         return aim
@@ -112,15 +119,15 @@ class Oracle:
 class ExitMachine(RuleBasedStateMachine):
     """One position after the other: prices, time, failing orders, restarts."""
 
-    @initialize(short=st.booleans(), leverage=st.sampled_from([1.0, 2.0, 8.0, 32.0]))
-    def enter(self, short, leverage):
+    @initialize(short=st.booleans(), leverage=LEVERAGES, atr=st.sampled_from([8.0, 32.0]))
+    def enter(self, short, leverage, atr):
         """Enter a new position; its first look is at the entry price."""
         self.direction = Direction.SHORT if short else Direction.LONG
         self.oracle = Oracle(leverage)
         self.state = self.shadow = ExitState()
         self.held, self.gain, self.minutes = 1.0, 0.0, 0
         self.action = self.closing = self.tightest = None
-        self.look(0.0, 0.0, 0.0, 0, 8.0, in_transit=False)
+        self.look(0.0, 0.0, 0.0, 0, atr, in_transit=False)
 
     def view(self, up, down, atr, in_transit):
         sign = self.direction.sign
@@ -162,6 +169,7 @@ class ExitMachine(RuleBasedStateMachine):
     def judge(self, view, past, before, in_transit):
         """Compare the decision with the oracle's."""
         stop, target = self.oracle.stop(), self.oracle.target()
+        halving = self.oracle.halves() == len(self.oracle.looks) - 1 and not in_transit
         sign = self.direction.sign
         first_stop = Oracle(self.oracle.leverage, self.oracle.looks[:1]).stop()
         stopped = past.worst <= (first_stop if before is None else before) or past.gain <= stop
@@ -175,7 +183,9 @@ class ExitMachine(RuleBasedStateMachine):
             return
         assert sign * (stop_price(view, self.state, RULES) - ENTRY) == stop
         assert sign * (target_price(view, self.state, RULES) - ENTRY) == target
-        if past.best >= target or past.hours >= 24:
+        if halving:
+            assert self.action == Reduce(0.5, CloseReason.KILL_SWITCH_PARTIAL)
+        elif past.best >= target or past.hours >= 24:
             assert isinstance(self.action, Close)
         elif in_transit:
             assert self.action is None
@@ -217,6 +227,25 @@ class ExitMachine(RuleBasedStateMachine):
         """Often enough to arm break-even and trailing stop before anything else."""
         self.look(5.0, 0.0, 0.0, 1, 8.0, in_transit=False)
 
+    @precondition(lambda self: self.state.trailing)
+    @rule(atr=st.sampled_from([2.0, 4.0, 8.0]))
+    def sag_above_the_trailing_stop(self, atr):
+        """Two looks below the best price, the market calmer in the second."""
+        room = self.gain - self.oracle.stop()
+        self.look(-room / 4, 0.0, 0.0, 1, 8.0, in_transit=False)
+        self.look(0.0, 0.0, 0.0, 1, atr, in_transit=False)
+
+    @rule(transit=SOMETIMES, share=st.sampled_from([0.25, 0.3125, 0.375]))
+    def sink_to_the_half(self, transit, share):
+        """To a loss between both levels of the kill switch; often the stop is nearer."""
+        gain = -share * ENTRY / self.oracle.leverage
+        self.look(gain - self.gain, 0.0, 0.0, 1, 8.0, in_transit=transit)
+
+    @rule(transit=SOMETIMES, hours=st.integers(12, 23))
+    def grow_old(self, transit, hours):
+        """Into the gradual exit, back and forth."""
+        self.look(0.0, 0.0, 0.0, hours * 60 - self.minutes, 8.0, in_transit=transit)
+
     @rule()
     def price_is_missing(self):
         """Nothing is decided on it, except what stands."""
@@ -241,10 +270,10 @@ class ExitMachine(RuleBasedStateMachine):
         self.action = None
 
     @precondition(lambda self: isinstance(self.action, Close))
-    @rule(short=st.booleans(), leverage=st.sampled_from([1.0, 2.0, 8.0, 32.0]))
-    def close_is_filled(self, short, leverage):
+    @rule(short=st.booleans(), leverage=LEVERAGES, atr=st.sampled_from([8.0, 32.0]))
+    def close_is_filled(self, short, leverage, atr):
         """The next position begins; where this rule does not run, the order has failed."""
-        self.enter(short, leverage)
+        self.enter(short, leverage, atr)
 
     @invariant()
     def what_is_stored_can_be_read(self):
