@@ -232,14 +232,17 @@ class RegimeStrategy(GuardedStrategy):
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Write every layer, the score and what it was made from."""
-        pair = metadata["pair"]
-        return add_score_columns(dataframe, self._score(dataframe, pair))
+        # A search computes this once, and Freqtrade warns where a parameter is read here.
+        searches = self.dp.runmode.value == "hyperopt"
+        settings = self._signals if searches else self._signals_now()
+        return add_score_columns(dataframe, self._score(dataframe, metadata["pair"], settings))
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Write the entry signals."""
         pair = metadata["pair"]
         if self.dp.runmode.value == "hyperopt":  # its parameters have changed since
-            dataframe = add_score_columns(dataframe, self._score(dataframe, pair))
+            scored = self._score(dataframe, pair, self._signals_now())
+            dataframe = add_score_columns(dataframe, scored)
         candle_ms = int(timeframe_to_msecs(self.timeframe))
         self.desk.tracks[pair] = MarketTrack(dataframe, candle_ms, TRACKED)
         return add_entry_columns(dataframe)
@@ -248,7 +251,10 @@ class RegimeStrategy(GuardedStrategy):
         """Write nothing: on a candle with an exit signal Freqtrade skips `custom_exit`."""
         return dataframe
 
-    def _score(self, frame: DataFrame, pair: str) -> ScoredMarket | None:
+    def _signals_now(self) -> SignalSettings:
+        return with_signals(self._signals, self.parameter_values())
+
+    def _score(self, frame: DataFrame, pair: str, settings: SignalSettings) -> ScoredMarket | None:
         """
         Score a market; None where a layer fails in a trading bot: it has no signal then.
 
@@ -258,7 +264,6 @@ class RegimeStrategy(GuardedStrategy):
             In a backtest.
         """
         try:
-            settings = with_signals(self._signals, self.parameter_values())
             scored = score_market(self.inputs.of(pair, frame), settings)
         except ExtensionError as error:
             if not self._is_trading:
