@@ -422,3 +422,10 @@ def test_markets_that_left_the_pairlist_are_still_guarded():
     assert strategy.guarded_markets() == {ETH, BTC}
     strategy.dp.frames = {}
     assert strategy.guarded_markets() == {ETH, BTC}
+
+
+def test_without_a_bot_the_markets_are_those_of_the_configuration():
+    """`freqtrade-ext recover` loads the strategy alone."""
+    strategy = strategy_of(RunMode.LIVE)
+    del strategy.dp
+    assert strategy.guarded_markets() == {ETH}

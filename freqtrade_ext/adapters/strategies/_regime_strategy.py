@@ -178,8 +178,9 @@ class RegimeStrategy(GuardedStrategy):
 
     def guarded_markets(self) -> frozenset[str]:
         """Return the markets of the pairlist, and those that were in it earlier in this run."""
-        if self.dp is not None and self.dp._pairlists is not None:
-            self._listed |= frozenset(self.dp.current_whitelist())
+        provider = getattr(self, "dp", None)  # none in `freqtrade-ext recover`
+        if provider is not None and provider._pairlists is not None:
+            self._listed |= frozenset(provider.current_whitelist())
         return self._listed | super().guarded_markets()
 
     @answer_on_error(None)
