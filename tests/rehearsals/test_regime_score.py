@@ -90,8 +90,11 @@ def test_a_search_moves_the_eight_parameters(candles, tmp_path):
     assert len(epochs) == 3
     for epoch in epochs:
         assert set(epoch["params_dict"]) == set(PARAMETERS)
-        few = epoch["results_metrics"]["total_trades"] < 10
-        assert (epoch["loss"] == 100.0) == few
+        count = epoch["results_metrics"]["total_trades"]
+        if 0 < count < 10:  # without any trade Freqtrade has its own answer
+            assert epoch["loss"] == 100.0
+        elif count:
+            assert -50 < epoch["loss"] < 50
     tried = {epoch["params_dict"]["sl_atr"] for epoch in epochs}
     assert len(tried) == 3
 
