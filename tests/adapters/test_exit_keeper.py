@@ -100,11 +100,13 @@ def test_a_closed_trade_is_forgotten_and_its_data_stays(database):
 
 
 def test_what_was_entered_is_what_was_filled(database):
+    """After 12 hours a quarter of what was entered goes; 0.4 was canceled without a fill."""
     trade = position(Trade, amount=0.6)
-    add_order(trade, trade.entry_side, 0.4, 100.0, filled=0.0)  # canceled without a fill
-    assert Keeper(found=FAR).decide(trade, 84.9, later(1)) == HALF
-    left(trade, 0.3, 84.9)
-    assert Keeper(found=FAR).decide(trade, 84.9, later(2)) is None
+    add_order(trade, trade.entry_side, 0.4, 100.0, filled=0.0)
+    keeper = Keeper(settings=risk_of())
+    assert keeper.decide(trade, 100.5, later(12.5 * 60)) == Reduce(0.25, CloseReason.TIME_GRADUAL)
+    left(trade, 0.15, 100.5)
+    assert keeper.decide(trade, 100.5, later(12.6 * 60)) is None
 
 
 @pytest.mark.parametrize("why", ["order", "unsettled"])
