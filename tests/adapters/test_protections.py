@@ -155,10 +155,10 @@ def test_a_switched_off_guard_locks_nothing(book):
 
 
 def spread(book, minute, *, start, reason="SPREAD_STOP"):
-    """Both legs of a spread: A loses 3, B gains 1."""
+    """Both legs of a spread, and both lose: each alone would be a stop."""
     opened = timedelta(minutes=start)
     book.close(ETH, minute=minute, reason=reason, price=97.0, opened=opened, tag="ETH-BTC long A")
-    book.close(BTC, minute=minute, reason=reason, price=101.0,
+    book.close(BTC, minute=minute, reason=reason, price=99.5,
                opened=opened + timedelta(seconds=9), tag="ETH-BTC long B")  # fmt: skip
 
 
