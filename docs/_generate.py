@@ -7,6 +7,7 @@ A generated part stands between two markers, ``<!-- name -->`` and ``<!-- end of
 """
 
 import ast
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from freqtrade_ext.sandbox import Effect
 from freqtrade_ext.sandbox.wire import ROUTES, known_errors
 from freqtrade_ext.scanner import ScanSection
 from freqtrade_ext.settings import ExtSettings, _allowed
+from freqtrade_ext.signals import LAYERS, Layer, LeverageSettings, SignalSettings, unified_leverage
 from freqtrade_ext.spreads import SpreadBook, SpreadSpec, state_diagram
 
 DOCS: Final = Path(__file__).parent
@@ -74,6 +76,55 @@ def risk_settings_table() -> str:
         for path, allowed, default, text in _settings(RiskSettings, "")
     ]
     return _table(("key", "allowed", "default", "meaning"), rows)
+
+
+def signal_settings_table() -> str:
+    """Every key of ``ext.signals`` but the switches of the layers, which are all alike."""
+    rows = [
+        (f"`{path}`", allowed, f"`{_json(default)}`", text)
+        for path, allowed, default, text in _settings(SignalSettings, "")
+        if not path.startswith("layers.")
+    ]
+    return _table(("key", "allowed", "default", "meaning"), rows)
+
+
+def layers_table() -> str:
+    """The registry of layers, in its order."""
+    rows = [
+        (
+            f"`{layer.name}`",
+            str(layer.number or "–"),
+            _sentence(layer),
+            layer.reads,
+            "yes" if layer.vetoes else "–",
+        )
+        for layer in LAYERS
+    ]
+    return _table(("layer", "number", "what it does", "reads", "veto"), rows)
+
+
+def _sentence(layer: Layer) -> str:
+    first = (layer.judge.__doc__ or "").strip().split("\n")[0]
+    text = re.sub(r"^Layer \d+: ", "", first)
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def leverage_table() -> str:
+    """Leverage of a grid of inputs, without a cap and before the exchange's bracket."""
+    free = LeverageSettings(max_leverage=75.0)
+    columns = [(price, atr) for price in (100.0, 1.0, 0.01) for atr in (0.5, 1.5, 4.0)]
+    rows = []
+    for spread in (0.5, 1.5, 2.5, 4.0, 8.0, 15.0, 30.0):
+        for drawdown in (0.0, 0.1, 0.2):
+            values = [
+                unified_leverage(price=price, atr_pct=atr, drawdown=drawdown, exchange_max=75.0,
+                                 spread_bps=spread, settings=free)
+                for price, atr in columns
+            ]  # fmt: skip
+            cells = [f"{value:.1f}" for value in values]
+            rows.append((f"{spread:g} bp", f"{drawdown:.0%}", *cells))
+    names = [f"{price:g}, {atr:g} %" for price, atr in columns]
+    return _table(("spread", "drawdown", *names), rows)
 
 
 def _settings(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, Any, str]]:
@@ -217,6 +268,9 @@ PARTS: Final[dict[tuple[str, str], Callable[[], str]]] = {
     ("risk.md", "risk settings"): risk_settings_table,
     ("spreads.md", "state diagram"): diagram,
     ("spreads.md", "close reasons"): close_reasons,
+    ("signals.md", "layers"): layers_table,
+    ("signals.md", "leverage"): leverage_table,
+    ("signals.md", "signal settings"): signal_settings_table,
     ("sandbox.md", "fault effects"): fault_effects,
     ("sandbox.md", "endpoints"): endpoints,
     ("sandbox.md", "error codes"): error_codes,
@@ -270,7 +324,7 @@ def _json(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
-        return str(list(value))
+        return json.dumps(value)
     return f'"{value}"' if isinstance(value, str) else f"{value}"
 
 

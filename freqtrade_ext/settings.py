@@ -264,6 +264,8 @@ class ExtSettings(_Section):
         How spreads are searched for; its keys are in scan_command.md.
     risk : object
         Exits, kill switches and guards of single positions; its keys are in risk.md.
+    signals : object
+        Layers and scores of the single-coin strategy; its keys are in signals.md.
     """
 
     spreads: SpreadSettings = SpreadSettings()
@@ -271,6 +273,7 @@ class ExtSettings(_Section):
     # Their types belong to other packages; `load_part` reads them.
     scan: dict[str, Any] = {}
     risk: dict[str, Any] = {}
+    signals: dict[str, Any] = {}
 
 
 def load_settings(section: object, *, source: str = "config.json") -> ExtSettings:
@@ -369,15 +372,18 @@ def _allowed(model: type[BaseModel], key: str) -> str:
     return " or ".join(_describe(option) for option in options) or "see the documentation"
 
 
+_KINDS = {
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+    "array": "list",
+}
+
+
 def _describe(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return "one of " + ", ".join(repr(choice) for choice in schema["enum"])
-    kind = {
-        "integer": "whole number",
-        "number": "number",
-        "boolean": "true or false",
-        "array": "list",
-    }.get(schema.get("type", "object"), schema.get("type", "object"))
+    kind = _KINDS.get(schema.get("type", "object"), schema.get("type", "object"))
     bounds = [
         f"{word} {schema[name]}"
         for name, word in (

@@ -41,7 +41,16 @@ OTHER_PAIRS = {
 
 
 def test_there_is_a_core():
-    assert {"stats", "spreads", "risk", "scanner", "sandbox", "settings", "errors"} <= set(CORE)
+    assert {
+        "stats",
+        "signals",
+        "spreads",
+        "risk",
+        "scanner",
+        "sandbox",
+        "settings",
+        "errors",
+    } <= set(CORE)
 
 
 @pytest.mark.parametrize("package", [*CORE, "cli"])

@@ -49,6 +49,9 @@ _WRAPPED: Final = (
 _LETTERS: Final = {
     IntentPurpose.STOP: "s",
     IntentPurpose.FORCED: "f",
+    IntentPurpose.ENTRY: "e",
+    IntentPurpose.TRIM: "t",
+    IntentPurpose.EXIT: "x",
 }
 
 
@@ -85,6 +88,9 @@ class OrderOwner(Protocol):
 
     def trade_of(self, market: str) -> int | None:
         """Return the open trade of a market by the books."""
+
+    def purpose_of(self, asked: AskedOrder) -> IntentPurpose:
+        """Say why an order is sent that nobody claims; not asked of stops."""
 
     def said_of(self, market: str, *, reduce_only: bool) -> str:
         """Return what the books will say of an order that nobody claims."""
@@ -221,7 +227,7 @@ class OrderGate:
 
     def _unclaimed(self, asked: AskedOrder) -> Intent:
         """
-        Name an order that belongs to no spread: a stop, or one that a person has forced.
+        Name an order that belongs to no spread: a stop, one of a single market, a forced one.
 
         Where an order like it has an open question, or was accepted and never reached the books,
         it is that order: Freqtrade asks again because it does not know.
@@ -232,7 +238,8 @@ class OrderGate:
             return same[-1]
         self._serial += 1
         now_ms = self._clock.now_ms()
-        purpose = IntentPurpose.STOP if asked.kind is OrderKind.STOP else IntentPurpose.FORCED
+        is_stop = asked.kind is OrderKind.STOP
+        purpose = IntentPurpose.STOP if is_stop else self._owner.purpose_of(asked)
         digest = sha256(asked.market.encode()).hexdigest()[:8]
         return Intent(
             client_order_id=f"fx-{digest}-{_LETTERS[purpose]}{self._serial}-{now_ms}",

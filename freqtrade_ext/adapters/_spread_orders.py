@@ -5,7 +5,11 @@ from decimal import Decimal
 
 from freqtrade.persistence import Trade
 
-from freqtrade_ext.adapters._books import counted_orders
+from freqtrade_ext.adapters._booked_positions import (
+    booked_orders,
+    booked_quantity,
+    open_trade_id,
+)
 from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._order_gate import AskedOrder
 from freqtrade_ext.adapters._tags import EntryTag
@@ -77,8 +81,8 @@ class SpreadOrders:
         self._markets = markets
         self._leverage = leverage
         self._now_ms = now_ms
-        self._held = held or _held_by_freqtrade
-        self._counted = counted or _counted_by_freqtrade
+        self._held = held or booked_quantity
+        self._counted = counted or booked_orders
         self._has_trade = has_trade or _has_freqtrade_trade
 
     def claim(self, asked: AskedOrder) -> Sequence[Intent]:
@@ -226,8 +230,7 @@ class SpreadOrders:
 
     def trade_of(self, market: str) -> int | None:
         """Return the open trade of a market by the books."""
-        trade = next(iter(Trade.get_trades_proxy(pair=market, is_open=True)), None)
-        return None if trade is None else int(trade.id)
+        return open_trade_id(market)
 
     def markets(self) -> frozenset[str]:
         """Return the markets that this bot may trade."""
@@ -237,21 +240,13 @@ class SpreadOrders:
         """Whether every spread is whole and waits for nothing."""
         return self._desk().is_at_rest
 
+    def purpose_of(self, asked: AskedOrder) -> IntentPurpose:
+        """Say why an order is sent that the desk did not ask for: somebody has forced it."""
+        return IntentPurpose.FORCED
+
     def said_of(self, market: str, *, reduce_only: bool) -> str:
         """Return the close reason of an order that a person forces; forced entries have no tag."""
         return CloseReason.MANUAL.value if reduce_only else ""
-
-
-def _held_by_freqtrade(market: str) -> Decimal:
-    trades = Trade.get_trades_proxy(pair=market, is_open=True)
-    return sum(
-        (Decimal(str(t.amount or 0.0)) * (-1 if t.is_short else 1) for t in trades), Decimal(0)
-    )
-
-
-def _counted_by_freqtrade(market: str) -> Mapping[str, Decimal]:
-    trades = Trade.get_trades_proxy(pair=market, is_open=True)
-    return {name: filled for trade in trades for name, filled in counted_orders(trade).items()}
 
 
 def _has_freqtrade_trade(spread_id: str, leg: LegName, market: str) -> bool:

@@ -25,6 +25,7 @@ from freqtrade.data.history import load_pair_history
 from freqtrade.enums import CandleType
 from freqtrade.exceptions import OperationalException
 from freqtrade.resolvers import StrategyResolver
+from pydantic import BaseModel
 from sqlalchemy import URL, Engine, create_engine, inspect, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -32,10 +33,18 @@ from freqtrade_ext.adapters._check_result import Check, CheckStatus
 from freqtrade_ext.adapters._exchange_checks import exchange_checks, guard_check
 from freqtrade_ext.adapters._lease import DATABASE, account_of, is_alive, this_process
 from freqtrade_ext.adapters._log_format import SecretRedactor, secret_keys
+from freqtrade_ext.adapters._scored_checks import (
+    SPREAD_CHECKS,
+    loaded_scored_strategy,
+    scored_checks,
+)
 from freqtrade_ext.adapters.execution_store import InboxTable, LeaseTable
 from freqtrade_ext.errors import ConfigError, StoreError
 from freqtrade_ext.execution import LeaseState, may_take
-from freqtrade_ext.settings import ExtSettings, load_settings
+from freqtrade_ext.risk import RiskSettings
+from freqtrade_ext.scanner import ScanSection
+from freqtrade_ext.settings import ExtSettings, load_part, load_settings
+from freqtrade_ext.signals import SignalSettings
 from freqtrade_ext.spreads import SpreadBook, load_book
 
 __all__ = ["Check", "CheckStatus", "open_database", "run_checks"]
@@ -44,6 +53,11 @@ _FREQTRADE: Final = re.compile(r"2026\.9(\D|$)")
 _FREE_FAIL: Final = 200_000_000
 _FREE_WARN: Final = 1_000_000_000
 _OLD: Final = timedelta(days=3)
+_PARTS: Final[dict[str, type[BaseModel]]] = {
+    "scan": ScanSection,
+    "signals": SignalSettings,
+    "risk": RiskSettings,
+}
 _DATABASE_CHECKS: Final = ("mode of the database", "lease", "inbox")
 
 
@@ -131,14 +145,23 @@ def _all(
     yield from _versions()
     yield from _configuration(files, config)
     settings = _settings(config) or ExtSettings()
-    book = _book(config, settings)
-    yield book.check
-    yield from _data(config, book.contents, now)
+    scored = loaded_scored_strategy(config)
+    if scored is None:
+        yield from (_slots(config), _margin(config))
+        book = _book(config, settings)
+        yield book.check
+        yield from _data(config, book.contents, now)
+        markets = _legs(book.contents)
+    else:
+        yield from scored_checks(config, scored)
+        reason = f"{scored.get_strategy_name()} trades single markets"
+        yield from (Check.skip(name, reason) for name in SPREAD_CHECKS)
+        markets = list(config["exchange"].get("pair_whitelist") or [])
     yield from _folder(Path(config["user_data_dir"]))
     yield _recovery_report(Path(config["user_data_dir"]))
     yield from _database(config, round(now.timestamp() * 1000))
     yield guard_check(config, is_wanted=settings.execution.guard)
-    yield from exchange_checks(config, _legs(book.contents), clock_ms)
+    yield from exchange_checks(config, markets, clock_ms)
 
 
 # Versions
@@ -172,8 +195,6 @@ def _configuration(files: list[str], config: dict[str, Any]) -> Iterator[Check]:
     yield Check.ok("mode", live)
     yield _secrets(files)
     yield _api(config.get("api_server") or {})
-    yield _slots(config)
-    yield _margin(config)
     yield _stop(config)
     yield _database_place(config)
 
@@ -207,6 +228,8 @@ def _settings(config: Mapping[str, Any]) -> ExtSettings | None:
 def _section(config: Mapping[str, Any], source: str) -> Check:
     try:
         load_settings(config.get("ext"), source=source)
+        for name, model in _PARTS.items():
+            load_part(config.get("ext"), name, model, source=source)
     except ConfigError as error:
         lines = "; ".join(str(error).splitlines())
         return Check.fail("section ext", lines, "correct it; see docs/configuration.md")

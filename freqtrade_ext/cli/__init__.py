@@ -8,8 +8,10 @@ from freqtrade_ext import __version__
 from freqtrade_ext.cli._book import book
 from freqtrade_ext.cli._demo import demo
 from freqtrade_ext.cli._doctor import doctor
+from freqtrade_ext.cli._explain import explain
 from freqtrade_ext.cli._inbox import inbox
 from freqtrade_ext.cli._recover import recover
+from freqtrade_ext.cli._risk import killswitch, stoploss_guard
 from freqtrade_ext.cli._sandbox import sandbox
 from freqtrade_ext.cli.crashlab import crashlab
 from freqtrade_ext.cli.scan import scan
@@ -62,7 +64,10 @@ main.add_command(book)
 main.add_command(crashlab)
 main.add_command(demo)
 main.add_command(doctor)
+main.add_command(explain)
 main.add_command(inbox)
+main.add_command(killswitch)
 main.add_command(recover)
 main.add_command(sandbox)
 main.add_command(scan)
+main.add_command(stoploss_guard)

@@ -20,10 +20,13 @@ from freqtrade_ext.stats._rolling_cointegration import (
     RollingCointegrationResult,
     engle_granger_rolling,
 )
+from freqtrade_ext.stats._rolling_hurst import rolling_hurst
+from freqtrade_ext.stats._trade_objective import TOO_FEW_TRADES_SCORE, trade_objective
 from freqtrade_ext.stats._unit_root import AdfResult, adf
 from freqtrade_ext.stats._z_score import formation_z_score, rolling_z_score
 
 __all__ = [
+    "TOO_FEW_TRADES_SCORE",
     "AdfResult",
     "Backend",
     "CointegrationResult",
@@ -44,5 +47,7 @@ __all__ = [
     "mackinnon_pvalue",
     "mackinnon_pvalues",
     "mean_crossings",
+    "rolling_hurst",
     "rolling_z_score",
+    "trade_objective",
 ]

@@ -17,37 +17,17 @@ with the changes before the first row, :math:`h_a = d_{p-1-a}`, and the last one
 :math:`z_a = d_{n-1-a}`. So :math:`g(a, 0)` and the edges are all that has to be known.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple, ParamSpec, TypeVar, cast
+from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from freqtrade_ext.stats._compiling import entry, part
 from freqtrade_ext.stats._lagged_moments import BlockMoments, MarketMoments
 
 __all__ = ["LANES", "Lanes", "choose_lags", "level_ratios"]
 
 LANES = 128
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def entry(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile without reordering of sums; keep the machine code where that is possible."""
-    try:
-        return cast(
-            Callable[P, R], numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-        )
-    except RuntimeError:  # no writable folder for the cache: compile again in each process
-        return cast(Callable[P, R], numba.njit(nogil=True, error_model="numpy")(function))
-
-
-def part(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile for use by compiled functions only: no wrappers, half the time to compile."""
-    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return cast(Callable[P, R], numba.njit(error_model="numpy", **options)(function))
 
 
 class Lanes(NamedTuple):

@@ -344,6 +344,9 @@ class FreeOwner:
     def trade_of(self, market: str) -> int | None:
         return None
 
+    def purpose_of(self, asked: Any) -> IntentPurpose:
+        return IntentPurpose.FORCED
+
     def said_of(self, market: str, *, reduce_only: bool) -> str:
         return "manual" if reduce_only else ""
 

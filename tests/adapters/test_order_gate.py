@@ -84,6 +84,7 @@ class Owner:
         self.outcomes = []
         self.asked = []
         self.error = None
+        self.purpose = IntentPurpose.FORCED
 
     def claim(self, asked):
         self.asked.append(asked)
@@ -103,6 +104,9 @@ class Owner:
 
     def trade_of(self, market):
         return 12
+
+    def purpose_of(self, asked):
+        return self.purpose
 
     def said_of(self, market, *, reduce_only):
         return "MANUAL" if reduce_only else ""
@@ -184,6 +188,20 @@ def test_an_unclaimed_order_gets_a_name_of_its_own(stage):
     assert (saved.held_before, saved.quantity, saved.side) == (D("0.7"), D("0.2"), OrderSide.SELL)
     assert saved.counted == {"41": D("0.7")}
     assert saved.leverage == 2.0
+
+
+@pytest.mark.parametrize(
+    ("purpose", "letter"),
+    [(IntentPurpose.ENTRY, "-e"), (IntentPurpose.TRIM, "-t"), (IntentPurpose.EXIT, "-x")],
+)
+def test_an_unclaimed_order_is_what_its_owner_says(stage, purpose, letter):
+    stage.owner.purpose = purpose
+    stage.order(side="sell", amount=0.2)
+    (saved,) = stage.intents
+    assert saved.purpose is purpose
+    assert letter in saved.client_order_id
+    stage.stop(50.0)  # nobody is asked about a stop
+    assert {one.kind: one.purpose for one in stage.intents}[OrderKind.STOP] is IntentPurpose.STOP
 
 
 def test_a_limit_order_keeps_its_price(stage):

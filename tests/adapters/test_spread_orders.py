@@ -220,6 +220,7 @@ def test_at_rest_is_every_spread_whole(stage):
 def test_what_the_books_say_of_an_order_of_a_person(stage):
     assert stage.owner.said_of(ETH, reduce_only=True) == CloseReason.MANUAL.value
     assert stage.owner.said_of(ETH, reduce_only=False) == ""
+    assert stage.owner.purpose_of(None) is IntentPurpose.FORCED
     assert stage.owner.markets() == {ETH, BTC}
 
 

@@ -1,0 +1,308 @@
+"""The scored positions of one bot: what is known of markets and trades when a callback asks.
+
+Every rule is in `freqtrade_ext.signals` and `freqtrade_ext.risk`; here Freqtrade's trades, wallets
+and locks are translated for them.
+"""
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from freqtrade.enums import ExitType, TradingMode
+from freqtrade.persistence import PairLocks, Trade
+
+from freqtrade_ext.adapters._account_watch import AccountLook, AccountWatch
+from freqtrade_ext.adapters._exit_keeper import ExitKeeper
+from freqtrade_ext.adapters._market_track import LastCandle, MarketTrack
+from freqtrade_ext.adapters._position_orders import OrderWords
+from freqtrade_ext.adapters._regime_inputs import BITCOIN, ETHER, RegimeInputs
+from freqtrade_ext.adapters.risk_store import RiskStore
+from freqtrade_ext.risk import (
+    Close,
+    CloseReason,
+    ExitAction,
+    Lock,
+    PositionRefusal,
+    Reduce,
+    RiskSettings,
+    balance_factor,
+    is_excluded,
+    kill_switch_lock,
+    may_open,
+    position_size,
+)
+from freqtrade_ext.signals import LeverageSettings, unified_leverage
+
+__all__ = ["Entry", "RegimeDesk"]
+
+logger = logging.getLogger(__name__)
+
+# A lock of all markets that only a person ends is shown with this length, and renewed.
+_STANDING_LOCK: Final = timedelta(hours=24)
+# A lock is not written again while one like it ends as late, give or take.
+_LOCK_SLACK: Final = timedelta(minutes=30)
+_ENTRIES_STOPPED: Final = "entries are stopped: "
+_STOPS: Final = frozenset({"stop_loss", "trailing_stop_loss"})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry that Freqtrade asks about."""
+
+    pair: str
+    side: str
+    rate: float
+    now_ms: int
+
+
+class RegimeDesk:
+    """
+    Positions in single markets.
+
+    Parameters
+    ----------
+    strategy : IStrategy
+        Gives access to wallets, data provider and configuration.
+    inputs : RegimeInputs
+        Candles of Bitcoin and Ether.
+    risk : callable
+        Returns the risk settings that hold now.
+    leverage : LeverageSettings
+    store : RiskStore
+        What the account-wide rules remember.
+    live : bool
+        A trading bot, real or dry-run; else a backtest.
+    """
+
+    def __init__(
+        self,
+        strategy: Any,
+        inputs: RegimeInputs,
+        risk: Callable[[], RiskSettings],
+        leverage: LeverageSettings,
+        store: RiskStore,
+        *,
+        live: bool,
+    ) -> None:
+        self._strategy = strategy
+        self._inputs = inputs
+        self._risk = risk
+        self._leverage = leverage
+        self._live = live
+        self.words = OrderWords()
+        self.tracks: dict[str, MarketTrack] = {}
+        self.barred: frozenset[str] = frozenset()
+        self.is_unsettled: Callable[[str], bool] = lambda pair: False
+        self.watch = AccountWatch(store, risk, self.tell)
+        self._keeper = ExitKeeper(risk, self.last_candle, self._unsettled, live=live)
+        self._rates: dict[int, float] = {}
+        self._equity = math.nan
+        self._was_stopped = ""
+
+    def _unsettled(self, pair: str) -> bool:
+        return self.is_unsettled(pair)  # set when execution has started
+
+    # The account
+
+    def loop(self, now_ms: int) -> None:
+        """Look at the account, before anything is decided."""
+        trades = list(Trade.get_trades_proxy(is_open=True))
+        unrealised = sum(self._profit(trade, now_ms) for trade in trades)
+        self._equity = self._balance(trades) + unrealised
+        self.watch.look(
+            AccountLook(
+                equity=self._equity,
+                unrealised=unrealised,
+                atr_btc=self._inputs.reference_atr(BITCOIN, now_ms),
+                atr_eth=self._inputs.reference_atr(ETHER, now_ms),
+                open_positions=len(trades),
+                now_ms=now_ms,
+            )
+        )
+        self._show_stop(now_ms)
+        if self._live:
+            self._name_stops()
+
+    def resume(self) -> None:
+        """Tell of a stop that an earlier run has left: its message may be lost."""
+        account = self.watch.account
+        if account.is_stopped:
+            self.tell(
+                f"Account kill switch: still stopped ({account.reason}). Entries are stopped until "
+                "you reset it: freqtrade-ext killswitch reset"
+            )
+
+    def _name_stops(self) -> None:
+        """
+        Give stops that the exchange has filled our own name.
+
+        Freqtrade writes its word after it has reported the fill, so it cannot be done there.
+        """
+        name = self._strategy.get_strategy_name()
+        word = ExitType.STOPLOSS_ON_EXCHANGE.value
+        closed = Trade.is_open.is_(False) & (Trade.exit_reason == word) & (Trade.strategy == name)
+        trades = Trade.get_trades([closed]).all()
+        for trade in trades:
+            trade.exit_reason = CloseReason.SL_HIT.value
+        if trades:
+            Trade.commit()
+
+    def _balance(self, trades: list[Any]) -> float:
+        """Balance with what is tied up in positions, at cost."""
+        total = float(self._strategy.wallets.get_total(self._strategy.config["stake_currency"]))
+        if self._strategy.config.get("trading_mode") == TradingMode.FUTURES:
+            return total
+        return total + sum(float(trade.stake_amount) for trade in trades)
+
+    def _profit(self, trade: Any, now_ms: int) -> float:
+        rate = self._rate(trade, now_ms)
+        return math.nan if rate is None else float(trade.calc_profit(rate))
+
+    def _rate(self, trade: Any, now_ms: int) -> float | None:
+        """Return the last rate that a callback was given; in a backtest the last close."""
+        if self._live:
+            return self._rates.get(trade.id)
+        candle = self.last_candle(trade.pair, now_ms)
+        return None if candle is None else candle.close
+
+    def _show_stop(self, now_ms: int) -> None:
+        """Show that entries are stopped as a lock of all markets, as long as they are."""
+        entries = self.watch.entries
+        if entries is None:
+            if self._was_stopped:
+                PairLocks.unlock_reason(self._was_stopped, _moment(now_ms))
+                self._was_stopped = ""
+            return
+        self._was_stopped = f"{_ENTRIES_STOPPED}{entries.reason}"[:255]
+        if entries.until_ms is not None:
+            self.lock(Lock(None, entries.until_ms, self._was_stopped), now_ms)
+            return
+        until_ms = now_ms + int(_STANDING_LOCK.total_seconds() * 1000)
+        self.lock(Lock(None, until_ms, self._was_stopped), now_ms, slack=_STANDING_LOCK / 2)
+
+    # Entries
+
+    def refusal(self, pair: str) -> str:
+        """Say why a market is not entered; empty if it may be."""
+        if self.watch.entries is not None:
+            return f"{_ENTRIES_STOPPED}{self.watch.entries.reason}"
+        if is_excluded(pair, self._risk()):
+            return "it is on the list ext.risk.excluded"
+        if pair in self.barred:
+            return "it belongs to the spread book of this database"
+        if self.is_unsettled(pair):
+            return "an order of it has not settled"
+        open_trades = len(list(Trade.get_trades_proxy(is_open=True)))
+        if not may_open(open_trades, self._risk().balance):
+            return f"{open_trades} positions are open (ext.risk.balance.max_positions)"
+        return ""
+
+    def leverage(self, entry: Entry, largest: float, spread_bps: float | None) -> float:
+        """Return the leverage of an entry; 1 where nothing is known of the market."""
+        candle = self.last_candle(entry.pair, entry.now_ms)
+        if candle is None:
+            return 1.0
+        answer = unified_leverage(
+            price=entry.rate,
+            atr_pct=candle.values["atr_pct"],
+            drawdown=self.watch.drawdown(self._equity),
+            exchange_max=max(largest, 1.0),
+            settings=self._leverage,
+            spread_bps=spread_bps,
+            mtf_factor=candle.values["leverage_factor"],
+        )
+        return float(answer)
+
+    def stake(self, entry: Entry, leverage: float, available: float) -> float:
+        """Return the margin of an entry; 0 to refuse it."""
+        candle = self.last_candle(entry.pair, entry.now_ms)
+        reason = self.refusal(entry.pair)
+        if candle is None or reason:
+            logger.debug("[STRATEGY] %s is not entered: %s", entry.pair, reason or "no candles")
+            return 0.0
+        settings = self._risk().balance
+        factor = balance_factor(self.watch.drawdown(self._equity), settings)
+        stop = self._keeper.first_stop(entry.pair, entry.side, entry.rate, leverage, candle)
+        size = position_size(
+            equity=float(self._strategy.wallets.get_total_stake_amount()),
+            stop_distance=abs(entry.rate - stop) / entry.rate,
+            leverage=leverage,
+            factor=factor * min(candle.values["size_factor"], 1.0),
+            settings=settings,
+            available=available,
+            cost_per_fill=self._fee(entry.pair),
+        )
+        if isinstance(size, PositionRefusal):
+            logger.info("[STRATEGY] %s is not entered: %s", entry.pair, size.text)
+            return 0.0
+        return size.margin
+
+    def _fee(self, pair: str) -> float:
+        fee = self._strategy.config.get("fee")
+        if fee is None:
+            market = self._strategy.dp.market(pair) or {}
+            fee = market.get("taker") or 0.0
+        return float(fee)
+
+    # Exits
+
+    def decide(self, trade: Any, rate: float, now_ms: int) -> ExitAction | None:
+        """Decide about a position: what holds for the account comes first."""
+        self._rates[trade.id] = rate
+        action = self._keeper.decide(trade, rate, now_ms)
+        if self.watch.close_reason is not None:
+            return Close(self.watch.close_reason)
+        if action is not None:
+            self._lock_killed(trade.pair, action, now_ms)
+        return action
+
+    def _lock_killed(self, pair: str, action: Close | Reduce, now_ms: int) -> None:
+        lock = kill_switch_lock(pair, action.reason, now_ms, self._risk().kill_switch)
+        if lock is not None and self.lock(lock, now_ms):
+            self.tell(f"{action.reason.emoji} {pair}: {lock.reason}")
+
+    def stop(self, trade: Any, now_ms: int) -> float:
+        """Return the price at which the stop of a position lies."""
+        return self._keeper.stop(trade, now_ms)
+
+    def exit_reason(self, trade: Any, reason: str) -> str:
+        """Name the rule that had set the stop, where Freqtrade only knows that it was reached."""
+        rule = self._keeper.state_of(trade).stop_reason
+        return reason if rule is None or reason not in _STOPS else rule.value
+
+    def closed(self, trade: Any) -> None:
+        """Forget a position that is closed."""
+        self._keeper.drop(trade)
+        self._rates.pop(trade.id, None)
+
+    # What both need
+
+    def last_candle(self, pair: str, now_ms: int) -> LastCandle | None:
+        """Return the last closed candle of a market with the strategy's columns."""
+        track = self.tracks.get(pair)
+        return None if track is None else track.last_closed(now_ms)
+
+    def lock(self, lock: Lock, now_ms: int, *, slack: timedelta = _LOCK_SLACK) -> bool:
+        """Lock a market, or all, visibly; False if one that ends nearly as late is there."""
+        pair, now = lock.market or "*", _moment(now_ms)
+        until = _moment(lock.until_ms)
+        for known in PairLocks.get_pair_locks(pair, now):
+            if known.reason == lock.reason and _utc(known.lock_end_time) >= until - slack:
+                return False
+        PairLocks.lock_pair(pair, until, lock.reason, now=now)
+        return True
+
+    def tell(self, text: str) -> None:
+        """Send a message to the person; nothing in a backtest."""
+        self._strategy.dp.send_msg(text, always_send=True)
+
+
+def _moment(time_ms: int) -> datetime:
+    return datetime.fromtimestamp(time_ms / 1000, UTC)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # columns have no zone: UTC

@@ -1,0 +1,409 @@
+"""
+What the risk rules do on the sandbox, in live mode: a crash, three stops, an account that is lost.
+
+``python -m rehearsals.risk_scenarios crash`` opens positions with an unmodified Freqtrade, moves
+the market, kills the bot in the middle and starts it again, and prints the orders that the exchange
+took, the locks, the messages, and what the bot says of itself.
+"""
+
+import itertools
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from freqtrade_ext.cli._bot_process import BotProcess, api_server_section
+from freqtrade_ext.sandbox import Credentials
+from freqtrade_ext.sandbox.journal import OrderFilled, TriggerAccepted
+from freqtrade_ext.sandbox.market import Depth, SyntheticMarket, SyntheticSpec
+from freqtrade_ext.sandbox.rehearsal import Rehearsal, current_minute
+from freqtrade_ext.sandbox.server import wall_clock
+from rehearsals.regime_backtest import prepare
+
+BTC, ETH, SOL = "BTC/USDT:USDT", "ETH/USDT:USDT", "SOL/USDT:USDT"
+MARKETS = (BTC, ETH, SOL)
+MESSAGE = re.compile(r"Sending rpc strategy_msg: (.*)$")
+PROTECTION = re.compile(r"Sending rpc message: (\{'type': protection_trigger.*)$")
+PATIENCE = 90.0
+
+
+def symbol_of(market: str) -> str:
+    """Return the exchange's own name."""
+    return market.split("/")[0] + "USDT"
+
+
+class MovedMarket(SyntheticMarket):
+    """A market whose prices are led down, and up again, market by market."""
+
+    def __init__(self, spec: SyntheticSpec) -> None:
+        super().__init__(spec)
+        self._paths: dict[str, list[tuple[int, Decimal]]] = {}
+
+    def lead(self, symbol: str, *, to: str, from_ms: int, seconds: float) -> None:
+        """Let a market's prices go to a multiple of what they would be, in a straight line."""
+        path = self._paths.setdefault(symbol, [(0, Decimal(1))])
+        path.append((from_ms, path[-1][1]))
+        path.append((from_ms + round(seconds * 1000), Decimal(to)))
+
+    def _factor(self, symbol: str, now_ms: int) -> Decimal:
+        path = self._paths.get(symbol)
+        if path is None:
+            return Decimal(1)
+        for (begin, before), (end, after) in itertools.pairwise(path):
+            if now_ms < end:
+                share = Decimal(max(now_ms - begin, 0)) / Decimal(max(end - begin, 1))
+                return before + (after - before) * min(share, Decimal(1))
+        return path[-1][1]
+
+    def _scaled(self, symbol: str, price: Decimal, now_ms: int) -> Decimal:
+        tick = self.instruments[symbol].tick_size
+        return (price * self._factor(symbol, now_ms) / tick).to_integral_value() * tick
+
+    def price(self, symbol: str, now_ms: int) -> Decimal:
+        """Last price."""
+        return self._scaled(symbol, super().price(symbol, now_ms), now_ms)
+
+    def mark_price(self, symbol: str, now_ms: int) -> Decimal:
+        """Mark price."""
+        return self._scaled(symbol, super().mark_price(symbol, now_ms), now_ms)
+
+    def price_range(self, symbol: str, after_ms: int, until_ms: int) -> tuple[Decimal, Decimal]:
+        """Lowest and highest price of a span."""
+        low, high = super().price_range(symbol, after_ms, until_ms)
+        ends = [self._factor(symbol, moment) for moment in (after_ms, until_ms)]
+        tick = self.instruments[symbol].tick_size
+        return tuple(  # type: ignore[return-value]
+            (price * factor / tick).to_integral_value() * tick
+            for price, factor in ((low, min(ends)), (high, max(ends)))
+        )
+
+    def depth(self, symbol: str, now_ms: int, levels: int) -> Depth:
+        """Order book."""
+        book = super().depth(symbol, now_ms, levels)
+        bids, asks = (
+            tuple((self._scaled(symbol, p, now_ms), q) for p, q in side)
+            for side in (book.bids, book.asks)
+        )
+        return Depth(bids, asks)
+
+
+@dataclass
+class Scene:
+    """A served market, a bot's folder, and what was seen."""
+
+    folder: Path
+    market: MovedMarket
+    rehearsal: Rehearsal
+    api: dict[str, Any]
+    ext: dict[str, Any]
+    report: list[str] = field(default_factory=list)
+
+    @classmethod
+    def set_up(cls, folder: Path, ext: dict[str, Any], *, seed: int = 11) -> "Scene":
+        """Make the folder and the market anew."""
+        market = MovedMarket(
+            SyntheticSpec(
+                seed=seed,
+                anchor_ms=current_minute(),
+                groups=0,
+                extra_markets=3,
+                extra_volatility=2e-3,
+                history_minutes=6 * 1_440,
+                horizon_minutes=1_440,
+            )
+        )
+        shutil.rmtree(folder, ignore_errors=True)
+        account = Credentials(key=f"sandbox-{secrets.token_hex(8)}")
+        folder.mkdir(parents=True)
+        rehearsal = Rehearsal.on(market, credentials=account)
+        return cls(folder, market, rehearsal, api_server_section(), ext)
+
+    @property
+    def config(self) -> Path:
+        """The bot's configuration file."""
+        return self.folder / "config.json"
+
+    def write_config(self) -> None:
+        """Write a live bot's configuration; the server runs by then."""
+        prepare(
+            self.folder,
+            self.rehearsal.exchange_section("proxy"),
+            timeframe="5m",
+            dry_run=False,
+            max_open_trades=3,
+            stake_amount=900,
+            tradable_balance_ratio=0.95,
+            force_entry_enable=True,
+            db_url=f"sqlite:///{self.folder / 'trades.sqlite'}",
+            api_server=self.api,
+            initial_state="running",
+            internals={"process_throttle_secs": 1},
+            ext=self.ext,
+        )
+
+    @property
+    def markets(self) -> list[str]:
+        """Markets as Freqtrade names them."""
+        return self.rehearsal.market_names
+
+    @property
+    def log(self) -> str:
+        """What the bot has logged, over all its starts."""
+        return (self.folder / "live.log").read_text(errors="replace")
+
+    def bot(self) -> BotProcess:
+        """Return a bot on this scene, not yet started."""
+        wide = {"COLUMNS": "1000"}
+        return BotProcess([self.config], self.api, self.folder / "live.log", environment=wide)
+
+    def say(self, text: str) -> None:
+        """Print and keep a line of the report."""
+        self.report.append(text)
+        click.echo(text)
+
+    def move(self, market: str, to: str, seconds: float) -> None:
+        """Lead a market's price away, from now on."""
+        self.rehearsal.server.call(
+            lambda: self.market.lead(
+                symbol_of(market), to=to, from_ms=wall_clock(), seconds=seconds
+            )
+        )
+
+    def fills(self) -> list[OrderFilled]:
+        """Return all executions so far."""
+        return self.rehearsal.server.call(lambda: self.rehearsal.journal.of(OrderFilled))
+
+    def stops(self) -> list[TriggerAccepted]:
+        """Return all stops that the exchange ever took."""
+        return self.rehearsal.server.call(lambda: self.rehearsal.journal.of(TriggerAccepted))
+
+    def held(self) -> dict[str, Decimal]:
+        """Return positions on the exchange."""
+        last = {fill.symbol: fill.position for fill in self.fills()}
+        return {symbol: quantity for symbol, quantity in last.items() if quantity}
+
+    def messages(self) -> list[str]:
+        """Return what was sent to a person, and what protections told."""
+        found = []
+        for line in self.log.splitlines():
+            match = MESSAGE.search(line) or PROTECTION.search(line)
+            if match:
+                found.append(match.group(1).strip())
+        return found
+
+    def print_orders(self) -> None:
+        """Print every execution."""
+        for fill in self.fills():
+            self.say(
+                f"  fill {fill.symbol} {fill.side} {fill.quantity} at {fill.price} "
+                f"[{fill.client_order_id[:14]}] position {fill.position}"
+            )
+
+    def print_end(self, bot: BotProcess) -> None:
+        """Print orders, locks, messages and trades."""
+        self.print_orders()
+        for lock in bot.call("GET", "locks")["locks"]:
+            end = lock["lock_end_time"]
+            self.say(f"  lock {lock['pair']} until {end}: {lock['reason']}")
+        for text in self.messages():
+            self.say(f"  message {text}")
+        for trade in bot.call("GET", "trades")["trades"]:
+            profit = trade["close_profit"] or 0.0
+            self.say(f"  trade {trade['pair']}: {trade['exit_reason']} {profit:+.1%} of margin")
+
+
+def wait(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return
+        time.sleep(0.3)
+    raise AssertionError(f"after {seconds:.0f} s still not: {what}")
+
+
+def demand(holds: bool, what: str) -> None:
+    """Fail unless something holds."""
+    if not holds:
+        raise AssertionError(what)
+
+
+def open_longs(scene: Scene, bot: BotProcess) -> None:
+    """Let a person open a long in every market, and wait for the stops on the exchange."""
+    # REST answers before the first loop, and an account that nobody has looked at enters nothing.
+    wait(lambda: "Bot heartbeat" in scene.log, "the first loop")
+    for market in scene.markets:
+        bot.call("POST", "forceenter", {"pair": market, "side": "long"})
+    wait(lambda: len(scene.held()) == len(scene.markets), "every market is held")
+    wait(lambda: len(scene.stops()) >= len(scene.markets), "every position has its stop")
+
+
+def crash(folder: Path) -> Scene:
+    """
+    −10 % in one minute at 5×: half goes at −6 %, the rest at −10 %, each market is locked for 24 h.
+
+    The bot is killed after the halves and started again: nothing is halved twice.
+    """
+    ext = {
+        "signals": {"leverage": {"max_leverage": 5.0, "assumed_spread_bps": 1.0}},
+        "risk": {
+            "exits": {"sl_atr": 5.0, "exit_tightness": 2.0},
+            "account": {"enabled": False},
+            "balance": {"max_positions": 3},
+        },
+    }
+    scene = Scene.set_up(folder, ext)
+    with scene.rehearsal.server:
+        scene.write_config()
+        bot = scene.bot()
+        with bot:
+            bot.wait_until_running(60)
+            open_longs(scene, bot)
+            entered = dict(scene.held())
+            scene.say(f"entered {entered}")
+            for market in scene.markets:
+                scene.move(market, to="0.925", seconds=45)
+            wait(lambda: _are_halved(scene, entered), "every position is halved")
+            scene.say("every position is halved; the bot is killed")
+            bot.kill()
+        again = scene.bot()
+        with again:
+            again.wait_until_running(60)
+            time.sleep(8)  # some loops, in which nothing may be halved again
+            scene.say(f"after the restart {scene.held()}")
+            demand(_are_halved(scene, entered), f"nothing is halved twice: {scene.held()}")
+            for market in scene.markets:
+                scene.move(market, to="0.88", seconds=15)
+            wait(lambda: not scene.held(), "everything is closed")
+            wait(lambda: not again.call("GET", "status"), "every trade is closed in the books")
+            scene.print_end(again)
+            locks = {lock["pair"] for lock in again.call("GET", "locks")["locks"]}
+            demand(set(scene.markets) <= locks, f"every market is locked: {locks}")
+    return scene
+
+
+def _are_halved(scene: Scene, entered: dict[str, Decimal]) -> bool:
+    held = scene.held()
+    return all(
+        symbol in held and abs(held[symbol] / quantity - Decimal("0.5")) < Decimal("0.02")
+        for symbol, quantity in entered.items()
+    )
+
+
+def three_stops(folder: Path) -> Scene:
+    """Three stops within an hour lock all entries for 30 minutes; a restart is in the middle."""
+    scene = Scene.set_up(folder, {"risk": {"account": {"enabled": False}}})
+    with scene.rehearsal.server:
+        scene.write_config()
+        bot = scene.bot()
+        with bot:
+            bot.wait_until_running(60)
+            open_longs(scene, bot)
+            for market in scene.markets[:2]:
+                scene.move(market, to="0.93", seconds=10)
+            wait(lambda: len(scene.held()) == 1, "two stops have fired")
+            wait(lambda: len(bot.call("GET", "status")) == 1, "both are in the books")
+            reasons = [lock["reason"] for lock in bot.call("GET", "locks")["locks"]]
+            scene.say(f"after two stops: locks {reasons}")
+            demand(not _global_lock(bot), f"two stops lock nothing: {reasons}")
+            bot.kill()
+        again = scene.bot()
+        with again:
+            again.wait_until_running(60)
+            scene.move(scene.markets[2], to="0.93", seconds=10)
+            wait(lambda: not scene.held(), "the third stop has fired")
+            wait(lambda: _global_lock(again), "entries are locked")
+            scene.print_end(again)
+    return scene
+
+
+def _global_lock(bot: BotProcess) -> bool:
+    locks = bot.call("GET", "locks")["locks"]
+    return any(lock["pair"] == "*" and "losing stops" in lock["reason"] for lock in locks)
+
+
+def account(folder: Path) -> Scene:
+    """
+    The account loses a fifth: everything is closed, and nothing is entered until a person resets.
+
+    The bot is killed right after it has stopped, and started again: it stays stopped.
+    """
+    from freqtrade_ext.adapters.risk_control import risk_control
+
+    ext = {
+        "signals": {"leverage": {"max_leverage": 5.0, "assumed_spread_bps": 1.0}},
+        "risk": {
+            "exits": {"sl_atr": 5.0, "exit_tightness": 2.0},
+            "kill_switch": {"enabled": False},
+            "account": {"max_drawdown": 0.05},
+        },
+    }
+    scene = Scene.set_up(folder, ext)
+    with scene.rehearsal.server:
+        scene.write_config()
+        bot = scene.bot()
+        with bot:
+            bot.wait_until_running(60)
+            open_longs(scene, bot)
+            for market in scene.markets:
+                scene.move(market, to="0.95", seconds=20)
+            wait(lambda: "Account kill switch" in scene.log, "the account is stopped")
+            bot.kill()
+            scene.say("the account is stopped; the bot is killed at once")
+        again = scene.bot()
+        with again:
+            again.wait_until_running(60)
+            wait(lambda: not scene.held(), "everything is closed")
+            wait(lambda: not again.call("GET", "status"), "every trade is closed in the books")
+            scene.say(f"a forced entry: {_try_to_enter(again, scene.markets[0])}")
+            demand(not scene.held(), "a stopped account enters nothing")
+            scene.print_end(again)
+            with risk_control([str(scene.config)]) as control:
+                demand(control.account.is_stopped, "the account is stopped after a restart")
+                control.reset_account()
+            wait(lambda: "reset by a person" in scene.log, "the reset is done")
+            wait(lambda: not _is_locked(again), "the lock is gone")
+            scene.say(f"after the reset: {_try_to_enter(again, scene.markets[0])}")
+            wait(scene.held, "a market is held again")
+    return scene
+
+
+def _is_locked(bot: BotProcess) -> bool:
+    locks = bot.call("GET", "locks")["locks"]
+    return any(lock["pair"] == "*" for lock in locks)
+
+
+def _try_to_enter(bot: BotProcess, market: str) -> str:
+    import urllib.error
+
+    try:
+        answer = bot.call("POST", "forceenter", {"pair": market, "side": "long"})
+    except urllib.error.HTTPError as error:
+        return f"refused ({error.code}) {error.read().decode()[:120]}"
+    return "entered" if answer.get("trade_id") else f"refused {answer}"
+
+
+SCENARIOS: dict[str, Callable[[Path], Scene]] = {
+    "crash": crash,
+    "three-stops": three_stops,
+    "account": account,
+}
+
+
+@click.command()
+@click.argument("name", type=click.Choice(list(SCENARIOS)))
+@click.option("--folder", type=click.Path(path_type=Path), default=Path("demo_run/risk"))
+def main(name: str, folder: Path) -> None:
+    """Play one scenario."""
+    SCENARIOS[name](folder.resolve())
+
+
+if __name__ == "__main__":
+    main()

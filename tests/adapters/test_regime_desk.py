@@ -1,0 +1,342 @@
+"""The desk of scored positions: account, entries, exits, locks, on Freqtrade's database.
+
+Bugs planted by hand, each caught by the test named:
+
+1. spot stakes are not part of the equity -> test_equity_is_balance_and_what_is_tied_up
+2. an unknown price counts as no profit -> test_without_a_price_the_equity_is_unknown
+3. a stopped account shows no lock, or new ones -> test_a_stop_of_entries_is_a_visible_lock
+4. a reset leaves the lock -> the same
+5. an excluded, barred or unsettled market is entered -> test_a_market_may_be_refused
+6. the size ignores the layer's factor -> test_a_size_loses_its_risk_at_the_stop
+7. the size ignores the drawdown -> test_a_drawdown_makes_positions_smaller
+8. the leverage ignores the bracket -> test_leverage_is_capped
+9. a close of the account waits for a position's own rule -> test_the_account_comes_first
+10. a kill switch locks at each look -> test_a_kill_switch_locks_and_tells_once
+11. a lock starts now instead of at the time given -> test_locks_are_those_of_the_time_given
+12. a stop on the exchange keeps Freqtrade's word -> test_a_stop_on_the_exchange_gets_our_name
+13. another strategy's trade is renamed -> the same
+14. a stopped account says nothing after a restart -> test_a_restart_tells_of_a_stop
+"""
+
+import math
+from datetime import timedelta
+
+import pytest
+from freqtrade.enums import TradingMode
+from freqtrade.persistence import PairLocks, Trade
+
+from freqtrade_ext.adapters._market_track import MarketTrack
+from freqtrade_ext.adapters._regime_desk import Entry, RegimeDesk
+from freqtrade_ext.adapters._regime_frames import TRACKED
+from freqtrade_ext.adapters.risk_store import RiskTable
+from freqtrade_ext.risk import Close, CloseReason, Lock, Reduce
+from freqtrade_ext.signals import LeverageSettings
+
+from .doubles import BTC, ETH, left
+from .regime_doubles import (
+    HOUR_MS,
+    MINUTE_MS,
+    START_MS,
+    HostStrategy,
+    References,
+    bars,
+    moment,
+    position,
+    risk_of,
+)
+
+
+@pytest.fixture(autouse=True)
+def _locks(database, monkeypatch):
+    monkeypatch.setattr(PairLocks, "timeframe", "5m")
+    monkeypatch.setattr(PairLocks, "use_db", True)
+
+
+class Desk(RegimeDesk):
+    def __init__(self, host=None, *, live=True, leverage=None, references=None, **risk):
+        self.host = host or HostStrategy()
+        settings = risk_of(**risk)
+        super().__init__(
+            self.host,
+            references or References(),
+            lambda: settings,
+            leverage or LeverageSettings(),
+            RiskTable(Trade.session.get_bind()),
+            live=live,
+        )
+        frame = bars([100.0] * 30, start_ms=START_MS - 30 * HOUR_MS)
+        self.tracks[ETH] = MarketTrack(frame, HOUR_MS, TRACKED)
+
+    def see(self, prices, now_ms):
+        """A loop of the bot: the account first, then every position at its price."""
+        self.loop(now_ms)
+        found = {}
+        for trade in Trade.get_open_trades():
+            found[trade.pair] = self.decide(trade, prices[trade.pair], now_ms)
+        return found
+
+
+def at(hours):
+    return START_MS + round(hours * HOUR_MS)
+
+
+def locks(hours):
+    return {
+        lock.pair: (lock.reason, lock.lock_end_time)
+        for lock in PairLocks.get_pair_locks(None, moment(at(hours)))
+    }
+
+
+# Account
+
+
+def test_equity_is_balance_and_what_is_tied_up():
+    position(Trade, amount=10.0, leverage=1.0)
+    for mode, expected in ((TradingMode.FUTURES, 10_000.0), (TradingMode.SPOT, 11_000.0)):
+        desk = Desk(HostStrategy(trading_mode=mode), account={"confirm_looks": 1})
+        desk.see({ETH: 100.0}, at(0))
+        desk.loop(at(0.1))
+        # Bought and sold at 100, for 0.05 % each: what it would lose if it were closed.
+        assert desk.watch.account.peak_equity == pytest.approx(expected - 1.0)
+
+
+def test_without_a_price_the_equity_is_unknown():
+    position(Trade, amount=10.0)
+    desk = Desk()
+    desk.loop(at(0))
+    assert math.isnan(desk._equity)
+    assert desk.watch.account.peak_equity is None
+    desk.see({ETH: 110.0}, at(0.1))
+    desk.loop(at(0.2))
+    assert desk.watch.account.peak_equity == pytest.approx(10_098.95)  # 100 less fees of 1.05
+
+
+def stopped_desk(**more):
+    """An account that has lost a quarter."""
+    desk = Desk(account={"max_drawdown": 0.2, "confirm_looks": 1}, **more)
+    desk.loop(at(0))
+    desk.host.wallets.balance = 7_500.0
+    desk.loop(at(1))
+    return desk
+
+
+def test_a_stop_of_entries_is_a_visible_lock():
+    desk = stopped_desk()
+    for hours in (1.1, 1.2, 12):
+        desk.loop(at(hours))
+    (reason, until) = locks(12)["*"]
+    assert reason == "entries are stopped: equity 7500.00 is 25.0% below its peak 10000.00"
+    assert until >= moment(at(24)).replace(tzinfo=None)
+    desk.loop(at(20))  # the lock is renewed, long before its end
+    assert "*" in locks(43)
+    rows = Trade.session.execute(PairLocks_rows()).all()
+    assert len(rows) == 2
+    store = RiskTable(Trade.session.get_bind())
+    store.save({"account_wish": {"kind": "reset"}}, 1)
+    desk.loop(at(27))
+    assert locks(27) == {}
+    assert desk.refusal(ETH) == ""
+
+
+def PairLocks_rows():
+    from freqtrade.persistence.models import PairLock
+    from sqlalchemy import select
+
+    return select(PairLock.id)
+
+
+def test_a_restart_tells_of_a_stop():
+    stopped_desk()
+    again = Desk(account={"max_drawdown": 0.2})
+    again.resume()
+    (text,) = again.host.sent
+    assert "still stopped (equity 7500.00 is 25.0% below" in text
+    assert "freqtrade-ext killswitch reset" in text
+    fresh = HostStrategy()
+    Trade.session.rollback()
+    RiskTable(Trade.session.get_bind()).save({"account": None}, 1)
+    Desk(fresh).resume()
+    assert fresh.sent == []
+
+
+def test_a_stopped_account_enters_nothing():
+    desk = stopped_desk()
+    assert desk.refusal(ETH).startswith("entries are stopped: equity 7500.00")
+    assert desk.stake(Entry(ETH, "long", 100.0, at(1)), 2.0, 1_000.0) == 0.0
+
+
+# Entries
+
+
+def test_a_market_may_be_refused():
+    desk = Desk(excluded=["DOGE"], balance={"max_positions": 1})
+    assert desk.refusal(ETH) == ""
+    assert "ext.risk.excluded" in desk.refusal("DOGE/USDT:USDT")
+    desk.barred = frozenset({BTC})
+    assert "spread book" in desk.refusal(BTC)
+    desk.is_unsettled = lambda pair: pair == ETH
+    assert "has not settled" in desk.refusal(ETH)
+    desk.is_unsettled = lambda pair: False
+    position(Trade, pair=BTC)
+    assert "1 positions are open" in desk.refusal(ETH)
+
+
+def test_a_size_loses_its_risk_at_the_stop():
+    """Stop 2.4 % away, fees twice 0.05 %, risk 1 % of 10 000: 4 000 of notional, at 2x 2 000."""
+    desk = Desk()
+    desk.loop(at(0))
+    entry = Entry(ETH, "long", 100.0, at(0))
+    assert desk.stake(entry, 2.0, 9_000.0) == pytest.approx(2_000.0)
+    frame = bars([100.0] * 30, start_ms=START_MS - 30 * HOUR_MS).assign(size_factor=0.5)
+    desk.tracks[ETH] = MarketTrack(frame, HOUR_MS, TRACKED)
+    assert desk.stake(entry, 2.0, 9_000.0) == pytest.approx(1_000.0)
+    assert desk.stake(entry, 2.0, 500.0) < 500.0  # a fee has to fit beside the margin
+
+
+def test_a_drawdown_makes_positions_smaller():
+    desk = Desk(balance={"shrink_from": 0.05, "shrink_to": 0.25}, account={"max_drawdown": 0.9})
+    desk.loop(at(0))
+    desk.host.wallets.balance = 8_500.0  # 15 % below the peak: half way, so three quarters
+    desk.loop(at(0.1))
+    size = desk.stake(Entry(ETH, "long", 100.0, at(0.1)), 1.0, 9_000.0)
+    assert size == pytest.approx(0.75 * 0.01 * 8_500 / (0.024 + 0.001))
+
+
+def test_an_account_that_nobody_has_looked_at_gets_the_least():
+    """Its drawdown is unknown: half the size."""
+    desk = Desk()
+    desk._equity = math.nan
+    assert desk.stake(Entry(ETH, "long", 100.0, at(0)), 2.0, 9_000.0) == pytest.approx(1_000.0)
+
+
+def test_a_market_without_candles_is_not_entered():
+    desk = Desk()
+    assert desk.stake(Entry(BTC, "long", 100.0, at(0)), 2.0, 9_000.0) == 0.0
+    assert desk.leverage(Entry(BTC, "long", 100.0, at(0)), 20.0, None) == 1.0
+
+
+def test_leverage_is_capped():
+    desk = Desk(leverage=LeverageSettings(max_leverage=50.0))
+    desk.loop(at(0))
+    entry = Entry(ETH, "long", 100.0, at(0))
+    # Spread 0.5 bp: 50; price 100: 1; ATR 1 %: 1 - 0.7 / 9; no drawdown.
+    assert desk.leverage(entry, 125.0, 0.5) == pytest.approx(50 * (1 - 0.7 * 0.5 / 4.5))
+    assert desk.leverage(entry, 8.0, 0.5) == 8.0
+    assert Desk().leverage(entry, 125.0, 0.5) == 3.0
+
+
+# Exits
+
+
+def test_the_account_comes_first():
+    desk = stopped_desk()
+    position(Trade)
+    trade = Trade.get_open_trades()[0]
+    assert desk.decide(trade, 100.0, at(1)) == Close(CloseReason.KILL_SWITCH_FULL)
+    assert trade.get_custom_data("ext_exit") is not None  # its own rules have looked all the same
+
+
+def wide():
+    """Exits so wide that the kill switch is first."""
+    return {"exits": {"sl_atr": 5.0, "exit_tightness": 2.0, "emergency_loss": 0.5}}
+
+
+def test_a_kill_switch_locks_and_tells_once():
+    position(Trade, leverage=10.0)
+    desk = Desk(**wide())
+    for minutes in (1, 2, 3):
+        (action,) = desk.see({ETH: 96.9}, START_MS + minutes * MINUTE_MS).values()
+        assert isinstance(action, Reduce)
+    assert len(desk.host.sent) == 1
+    assert desk.host.sent[0].startswith("🧯 ETH/USDT:USDT: The margin loss reached the first")
+    (reason, until) = locks(0.1)[ETH]
+    assert "half was closed" in reason
+    assert until >= moment(at(24)).replace(tzinfo=None)
+    assert PairLocks.is_pair_locked(ETH, moment(at(23.9)))
+
+
+def test_locks_are_those_of_the_time_given():
+    """In a backtest it is years ago."""
+    desk = Desk()
+    assert desk.lock(Lock(ETH, at(2), "why"), at(1))
+    assert not desk.lock(Lock(ETH, at(2.2), "why"), at(1.2))  # one like it is there
+    assert desk.lock(Lock(ETH, at(2), "another why"), at(1.2))
+    assert desk.lock(Lock(ETH, at(4), "why"), at(1.9))  # it ends later
+    assert PairLocks.is_pair_locked(ETH, moment(at(3.9)))
+    assert not PairLocks.is_pair_locked(ETH, moment(at(4.2)))
+
+
+def test_the_rule_behind_a_stop_is_named():
+    trade = position(Trade)
+    desk = Desk()
+    desk.see({ETH: 103.0}, at(0.1))
+    assert desk.exit_reason(trade, "trailing_stop_loss") == "TRAILING"
+    assert desk.exit_reason(trade, "stop_loss") == "TRAILING"
+    assert desk.exit_reason(trade, "force_exit") == "force_exit"
+    desk.closed(trade)
+    assert Desk().exit_reason(position(Trade, pair=BTC), "stop_loss") == "stop_loss"  # not looked
+
+
+def test_a_stop_on_the_exchange_gets_our_name():
+    for strategy, pair in (("RegimeScore", ETH), ("Another", BTC)):
+        trade = position(Trade, pair=pair, strategy=strategy)
+        left(trade, 1.0, 97.0)
+        trade.exit_reason = "stoploss_on_exchange"
+    Trade.commit()
+    Desk(live=False).loop(at(1))
+    assert {t.exit_reason for t in Trade.get_trades().all()} == {"stoploss_on_exchange"}
+    Desk().loop(at(1))
+    Trade.session.expire_all()
+    assert {t.strategy: t.exit_reason for t in Trade.get_trades().all()} == {
+        "RegimeScore": "SL_HIT", "Another": "stoploss_on_exchange",
+    }  # fmt: skip
+
+
+# Scenario: half a day under water, then back
+
+
+@pytest.mark.parametrize("restart_at", [None, 5.0, 12.25, 13.05])
+def test_a_slow_drawdown_and_a_recovery(restart_at):
+    """
+    Two positions lose for twelve hours, return to a gain of 20 and fall back.
+
+    The clock is the test's. The bot is started anew in the middle, on the same database.
+    """
+    quiet = {
+        "adverse_hours": None, "force_hours": None, "gradual_hours": None, "deep_loss": None,
+        "breakeven_atr": None, "trail_activation": 3.0, "sl_atr": 5.0, "exit_tightness": 2.0,
+    }  # fmt: skip
+    for pair in (ETH, BTC):
+        position(Trade, pair=pair, amount=10.0, leverage=1.0)
+    desk, asked = Desk(exits=quiet), []
+    early = [step / 4 for step in range(50)]
+    for hours in [*early, *(12.55 + step / 20 for step in range(29))]:
+        if restart_at is not None and hours == pytest.approx(restart_at):
+            desk = Desk(desk.host, exits=quiet)
+        price = 99.0 if hours < 12.6 else 101.2 if hours < 13.1 else 100.5
+        asked.append((hours, desk.see({ETH: price, BTC: price}, at(hours))))
+    first = next(hours for hours, found in asked if any(found.values()))
+    # A restart in the very minute of the fall costs one look: no price is known yet.
+    assert first == pytest.approx(13.15)
+    closes = {action for hours, found in asked if hours >= first for action in found.values()}
+    assert closes == {Close(CloseReason.RECOVERY_EXIT)}
+    told = [text for text in desk.host.sent if "Portfolio recovery" in text]
+    assert len(told) == 1
+    assert "All is closed; entries rest for 6 hours" in told[0]
+    for trade in Trade.get_open_trades():
+        left(trade, trade.amount, 100.5)
+    Trade.commit()
+    desk.loop(at(14.1))
+    assert desk.watch.close_reason is None
+    assert "rest after a portfolio recovery exit" in desk.refusal(ETH)
+    assert locks(18)["*"][0] == "entries are stopped: rest after a portfolio recovery exit"
+    desk.loop(at(first + 6.1))
+    assert desk.refusal(ETH) == ""
+    assert "*" not in locks(first + 6.2)
+
+
+def test_a_lock_of_a_day_is_shown_in_freqtrades_own_terms():
+    stopped_desk()
+    shown = PairLocks.get_pair_longest_lock("*", moment(at(1)))
+    assert shown.to_json()["pair"] == "*"
+    assert shown.lock_end_time - shown.lock_time >= timedelta(hours=24)
