@@ -1,9 +1,9 @@
 """
 No column of a scored market knows the future.
 
-Mutants, each red here or in the test of the part: a running higher candle taken as closed, a higher
-close known from the last candle before it, `known_at` a candle later, `aligned` one further,
-`new_extremes` with the candle's successor, a funding event 20 minutes after the close,
+Mutants, each red here or in the test of the part: a running higher candle taken as closed, a
+higher close known from the last candle before it, `known_at` a candle later, `aligned` one
+further, `new_extremes` with the candle's successor, a funding event 20 minutes after the close,
 `_change_of_mean` written at the start of its window.
 """
 

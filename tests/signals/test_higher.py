@@ -1,9 +1,9 @@
 """
 Higher timeframes: which closes, from when on, and which trend.
 
-Mutants, each red here: a running higher candle used, a close known with the candle before it or only
-with the one after it, from the open of a given candle, a bin that ends one candle off, the trend of
-price and slow average alone.
+Mutants, each red here: a running higher candle used, a close known with the candle before it or
+only with the one after it, from the open of a given candle, a bin that ends one candle off, the
+trend of price and slow average alone.
 """
 
 import numpy as np

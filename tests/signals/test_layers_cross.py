@@ -1,9 +1,9 @@
 """
 Layers 19 to 22: they add in the signal's direction, and never take.
 
-Mutants, each red here: points taken, the other direction accepted, a cross that has gone back, one
-that is too old, a state that never crossed, the other band, %K ignored or at the wrong extreme,
-averages of 9 and 21, a MACD of 12, 26 and 8.
+Mutants, each red here: points taken, the other direction accepted, a cross that has gone back,
+one that is too old, a state that never crossed, the other band, %K ignored or at the wrong
+extreme, averages of 9 and 21, a MACD of 12, 26 and 8.
 """
 
 import numpy as np

@@ -1,10 +1,10 @@
 """
 Layers 18 and 23, case by case, and the count of own trades.
 
-Mutants, each red here: the weaker side rewarded, the stronger one punished, a bad record taken for a
-poor one, a good one punished, too few trades judged, a candle judged by trades after it, no gain
-counted as a win, the hour of another zone; confidence with the sign turned, its veto turned or
-removed.
+Mutants, each red here: the weaker side rewarded, the stronger one punished, a bad record taken
+for a poor one, a good one punished, too few trades judged, a candle judged by trades after it, no
+gain counted as a win, the hour of another zone; confidence with the sign turned, its veto turned
+or removed.
 """
 
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,9 +1,9 @@
 """
 Layers 16 and 17, case by case as specified.
 
-Mutants, each red here: imbalance with the sign turned, a window one reading off, the strong step and
-the points against removed; funding with the sign turned, its squeeze, mild and crowd steps removed,
-the veto for the contrarian or removed, an old rate used, an event used before its time.
+Mutants, each red here: imbalance with the sign turned, a window one reading off, the strong step
+and the points against removed; funding with the sign turned, its squeeze, mild and crowd steps
+removed, the veto for the contrarian or removed, an old rate used, an event used before its time.
 """
 
 import numpy as np

@@ -1,10 +1,10 @@
 """
 Layers of price and volume: their steps as documented, their measures by hand or another program.
 
-Mutants, each red here: RSI not turned for a short, its two readings exchanged, its deep step removed;
-volume of the candle before, its thin step removed, its sign turned; the side of the trend turned;
-VWAP of the close; the profile unweighted, at the lower end of its level, over a candle more;
-distances with the sign turned, read the same in both regimes, without `near`.
+Mutants, each red here: RSI not turned for a short, its two readings exchanged, its deep step
+removed; volume of the candle before, its thin step removed, its sign turned; the side of the
+trend turned; VWAP of the close; the profile unweighted, at the lower end of its level, over a
+candle more; distances with the sign turned, read the same in both regimes, without `near`.
 """
 
 import numpy as np

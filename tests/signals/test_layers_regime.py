@@ -1,11 +1,11 @@
 """
 Layers of regime and trend, case by case as specified.
 
-Mutants, each red here: the veto of the regime without ADX, without H, with the sign turned, removed;
-agreement with the sign turned; the veto without Bitcoin, from a partial disagreement, removed,
-without its 100 points; the leverage left alone; each step of the strong trend removed, its sign
-turned, its size left at 1, one close more; the factors of a volatile and of a calm market left at 1,
-that of a volatile one divided.
+Mutants, each red here: the veto of the regime without ADX, without H, with the sign turned,
+removed; agreement with the sign turned; the veto without Bitcoin, from a partial disagreement,
+removed, without its 100 points; the leverage left alone; each step of the strong trend removed,
+its sign turned, its size left at 1, one close more; the factors of a volatile and of a calm
+market left at 1, that of a volatile one divided.
 """
 
 import numpy as np

@@ -1,9 +1,9 @@
 """
 The leverage of a position: factors by hand, laws, caps.
 
-Mutants, each red here: the factor of price, volatility or balance left out, linear for logarithmic
-prices, the bracket or the cap ignored or applied before the floor of 3, an unknown spread, range or
-trend read as a good one.
+Mutants, each red here: the factor of price, volatility or balance left out, linear for
+logarithmic prices, the bracket or the cap ignored or applied before the floor of 3, an unknown
+spread, range or trend read as a good one.
 """
 
 import numpy as np

@@ -2,7 +2,8 @@
 What Bitcoin and Ether say, by hand.
 
 Mutants, each red here: the ratio upside down, hours read as candles, an extreme that counts the
-candle itself, low and high exchanged, times that are not matched exactly, the next candle's value.
+candle itself, low and high exchanged, times that are not matched exactly, the next candle's
+value.
 """
 
 import numpy as np

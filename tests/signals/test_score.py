@@ -2,9 +2,9 @@
 From layers to a signal.
 
 Mutants, each red here: a weight ignored, a layer that is off but counts, a veto not heard, points
-without direction, the score not clipped, the required score not bounded or not raised, `>` for `>=`
-at it, strength left out, factors summed, no distance kept, an error of a layer swallowed. A gate that
-is not heard is red in test_causality.
+without direction, the score not clipped, the required score not bounded or not raised, `>` for
+`>=` at it, strength left out, factors summed, no distance kept, an error of a layer swallowed. A
+gate that is not heard is red in test_gate.
 """
 
 import dataclasses

@@ -1,8 +1,8 @@
 """
 The declared warm-up is enough: with it the last row is as with any longer history.
 
-Mutants, each red here: the need of fading or volatility left out, the half-seen first higher candle
-forgotten.
+Mutants, each red here: the need of fading or volatility left out, the half-seen first higher
+candle forgotten.
 """
 
 import dataclasses
