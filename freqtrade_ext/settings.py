@@ -262,12 +262,16 @@ class ExtSettings(_Section):
         How orders are sent.
     scan : object
         How spreads are searched for; its keys are in scan_command.md.
+    learning : object
+        What models learn and what follows from it; its keys are in models.md.
     """
 
     spreads: SpreadSettings = SpreadSettings()
     execution: ExecutionSettings = ExecutionSettings()
-    # Its type is the scanner's, which trading must not depend on: `load_part` reads it.
+    # Their types are the scanner's and the models', which trading must not depend on: `load_part`
+    # reads them.
     scan: dict[str, Any] = {}
+    learning: dict[str, Any] = {}
 
 
 def load_settings(section: object, *, source: str = "config.json") -> ExtSettings:
