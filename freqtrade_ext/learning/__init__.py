@@ -33,6 +33,7 @@ from freqtrade_ext.learning._labels import (
     rolling_volatility,
     sides,
 )
+from freqtrade_ext.learning._mlflow import log_to_mlflow
 from freqtrade_ext.learning._move_model import MoveModel, MoveScores, fit_move_model
 from freqtrade_ext.learning._outcome_features import OUTCOME_FEATURES, outcome_features
 from freqtrade_ext.learning._outcome_file import load_learner, save_learner
@@ -118,6 +119,7 @@ __all__ = [
     "ks_distance",
     "label_target",
     "load_learner",
+    "log_to_mlflow",
     "move_threshold",
     "non_overlapping",
     "outcome_features",

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,16 @@ def load_learner(path: Path, settings: OutcomeSettings, *, threads: int = 1) -> 
         if document["schema"] != _SCHEMA or document["features"] != list(OUTCOME_FEATURES):
             raise ValueError("schema or features of another version")
         outcomes = [_outcome(row) for row in document["outcomes"]]
+        pending = {str(key): _numbers(row) for key, row in document["pending"].items()}
         trained_at, seen = int(document["trained_at"]), int(document["seen"])
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(
             f"{path}: closed trades of the outcome model cannot be read ({error}); move the file "
             "away to begin anew, or prime the model again from a backtest"
         ) from error
-    return OutcomeLearner(settings, outcomes[-settings.keep :], trained_at, seen, threads)
+    learner = OutcomeLearner(settings, outcomes[-settings.keep :], trained_at, seen, threads)
+    learner.pending.update(pending)
+    return learner
 
 
 def save_learner(
@@ -64,10 +68,11 @@ def save_learner(
                 "key": each.key,
                 "closed_ms": each.closed_ms,
                 "net": each.net,
-                "features": [None if math.isnan(value) else value for value in each.features],
+                "features": _plain(each.features),
             }
             for each in learner.outcomes
         ],
+        "pending": {key: _plain(features) for key, features in learner.pending.items()},
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,5 +82,15 @@ def save_learner(
 
 
 def _outcome(row: dict[str, Any]) -> TradeOutcome:
-    features = tuple(math.nan if value is None else float(value) for value in row["features"])
-    return TradeOutcome(str(row["key"]), int(row["closed_ms"]), float(row["net"]), features)
+    return TradeOutcome(
+        str(row["key"]), int(row["closed_ms"]), float(row["net"]), _numbers(row["features"])
+    )
+
+
+def _numbers(values: Sequence[float | None]) -> tuple[float, ...]:
+    return tuple(math.nan if value is None else float(value) for value in values)
+
+
+def _plain(values: Sequence[float]) -> list[float | None]:
+    """JSON has no NaN."""
+    return [None if math.isnan(value) else value for value in values]

@@ -191,6 +191,7 @@ class OutcomeLearner:
         self._outcomes = {each.key: each for each in outcomes}
         self.seen = max(seen, len(self._outcomes))
         self.trained_at = trained_at
+        self.pending: dict[str, tuple[float, ...]] = {}  # features of entries not closed yet
         self.model: OutcomeModel | None = None
         if trained_at:
             self._fit(newer=self.seen - trained_at)

@@ -54,7 +54,8 @@ class OutcomeSettings(_Section):
     Attributes
     ----------
     enabled : bool
-        Ask it at each entry; it answers nothing until it has learned.
+        Record entries and learn from them, with or without FreqAI; the model answers nothing
+        until it has learned.
     min_trades : int
         Closed trades before it is trained for the first time.
     retrain_every : int
@@ -65,7 +66,7 @@ class OutcomeSettings(_Section):
         Entries with a lower confidence are refused. 0: only recorded.
     """
 
-    enabled: bool = True
+    enabled: bool = False
     min_trades: Annotated[int, Field(ge=30, le=100_000)] = 30
     retrain_every: Annotated[int, Field(ge=1, le=10_000)] = 50
     keep: Annotated[int, Field(ge=50, le=100_000)] = 1000

@@ -77,7 +77,8 @@ class SignalModel:
     def predict(self, features: Any) -> npt.NDArray[np.object_]:
         """Predict the most probable class of each row."""
         names: npt.NDArray[np.object_] = np.array(CLASSES, dtype=object)
-        return names[self.predict_proba(features).argmax(axis=1)]
+        chosen: npt.NDArray[np.object_] = names[self.predict_proba(features).argmax(axis=1)]
+        return chosen
 
     def contributions(self, features: Any) -> FloatArray:
         """Attribute raw scores to features: shape (n, 3, f + 1); see `learning.contributions`."""

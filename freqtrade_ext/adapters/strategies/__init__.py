@@ -1,6 +1,7 @@
 """Freqtrade strategies; `user_data/strategies` holds the subclasses that Freqtrade loads."""
 
 from freqtrade_ext.adapters.strategies._guarded_strategy import GuardedStrategy
+from freqtrade_ext.adapters.strategies._model_strategy import ModelStrategy
 from freqtrade_ext.adapters.strategies._spread_strategy import SpreadStrategy
 
-__all__ = ["GuardedStrategy", "SpreadStrategy"]
+__all__ = ["GuardedStrategy", "ModelStrategy", "SpreadStrategy"]
