@@ -32,6 +32,7 @@ FloatArray = npt.NDArray[np.float64]
 _BINS = 10
 _GRID = 401
 _MIN_WINDOWS = 5
+_RECENT = 50  # about a day of predictions, one in five candles of five minutes
 # The textbook's "significant change"; a feature that hardly ever moves needs a floor.
 _PSI_FLOOR, _KS_FLOOR = 0.25, 0.1
 
@@ -214,23 +215,33 @@ def error_drift(
     Returns
     -------
     DriftReport
-        Drifted when ADWIN sees the errors rise, or when their share is `decay_z` standard errors
-        above the training's.
+        Drifted when ADWIN sees the errors rise, or when their share, of all or of the last 50, is
+        `decay_z` standard errors above the training's.
     """
     values = np.asarray(errors, dtype=np.float64)
     reasons = []
     if _adwin_sees_a_rise(values, settings.adwin_delta):
         reasons.append(f"the share of wrong predictions has risen within {len(values)} predictions")
-    if len(values) and 0 < training_error < 1:
-        standard = np.sqrt(training_error * (1 - training_error) / len(values))
-        # The normal law is not yet good for a handful of predictions.
-        excess = (values.mean() - training_error) / standard
-        if len(values) * min(training_error, 1 - training_error) >= 5 and excess > settings.decay_z:
-            reasons.append(
-                f"{values.mean():.0%} of {len(values)} live predictions were wrong, "
-                f"{training_error:.0%} in training"
-            )
+    # Of all predictions a slow decay is seen, of the last ones a sudden one.
+    for part in (values, values[-_RECENT:]):
+        if decay := _decay(part, training_error, settings.decay_z):
+            reasons.append(decay)
+            break
     return DriftReport(tuple(reasons))
+
+
+def _decay(errors: FloatArray, expected: float, limit: float) -> str:
+    """Say that errors are more frequent than expected; nothing if they are not, or too few."""
+    # The normal law is not yet good for a handful of predictions; NaN: not known what to expect.
+    if not len(errors) * min(expected, 1 - expected) >= 5:
+        return ""
+    excess = (errors.mean() - expected) / np.sqrt(expected * (1 - expected) / len(errors))
+    if excess <= limit:
+        return ""
+    return (
+        f"{errors.mean():.0%} of {len(errors)} live predictions were wrong, "
+        f"{expected:.0%} in training"
+    )
 
 
 def _adwin_sees_a_rise(errors: FloatArray, delta: float) -> bool:

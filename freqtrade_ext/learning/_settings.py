@@ -109,7 +109,7 @@ class DriftSettings(_Section):
     check_every: Annotated[int, Field(ge=1, le=1000)] = 12
     tolerance: Annotated[float, Field(ge=1, le=10)] = 1.5
     min_features: Annotated[int, Field(ge=1, le=100)] = 2
-    adwin_delta: Annotated[float, Field(gt=0, lt=0.5)] = 0.0001
+    adwin_delta: Annotated[float, Field(gt=0, lt=0.5)] = 0.002
     decay_z: Annotated[float, Field(ge=2, le=10)] = 4.0
 
 

@@ -64,7 +64,7 @@ class WholeDataDrawer(FreqaiDataDrawer):
         partial = final.with_name(f"{_PARTIAL}{os.getpid()}-{final.name}")
         shutil.rmtree(partial, ignore_errors=True)
         before = dict(self.pair_dict[coin])
-        self._saves_drawer = False
+        self._saves_drawer = is_whole = False
         try:
             dk.data_path = partial
             super().save_data(model, coin, dk)
@@ -73,10 +73,10 @@ class WholeDataDrawer(FreqaiDataDrawer):
             shutil.rmtree(final, ignore_errors=True)
             os.rename(partial, final)
             self._checkpoint("model folder renamed")
-        except BaseException:
-            self.pair_dict[coin].update(before)
-            raise
+            is_whole = True
         finally:
+            if not is_whole:
+                self.pair_dict[coin].update(before)
             dk.data_path = final
             self._saves_drawer = True
         self.pair_dict[coin]["data_path"] = str(final)

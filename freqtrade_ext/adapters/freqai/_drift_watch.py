@@ -1,4 +1,4 @@
-"""Looks at live candles and predictions now and then: has the market left what was learned?"""
+"""A look at live candles and predictions now and then: has the market left what was learned."""
 
 import logging
 from typing import Any

@@ -147,12 +147,12 @@ class LearningModel(IFreqaiModel):
     def _explain(self, trained: TrainedModel, row: DataFrame, answers: np.ndarray) -> Explanation:
         """Take the newest prediction apart; exact, by LightGBM itself."""
         shares = trained.model.contributions(row.to_numpy(dtype=np.float32))[0]
-        best = int(answers.argmax())
+        best, target = int(answers.argmax()), trained.label.removeprefix("&-")
         return explain(
             shares[best % len(shares)],
             [str(name).removeprefix("%-") for name in row.columns],
             row.to_numpy(dtype=np.float64)[0],
-            answer=f"{trained.label.removeprefix('&-')}: {ANSWERS[best]}, {answers[best]:.0%} probable",
+            answer=f"{target}: {ANSWERS[best]}, {answers[best]:.0%} probable",
         )
 
     def define_data_pipeline(self, threads: int = -1) -> Pipeline:
