@@ -25,6 +25,7 @@ from freqtrade_ext.learning import (
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "A_spot_5m_2024"
 LABELS = LabelSettings()
 FOLDS = 5
+DAYS = 60  # the last ones of the file
 MEASURES = ("accuracy", "precision", "recall", "f1", "brier", "trades", "profit_factor", "net")
 
 
@@ -76,6 +77,7 @@ def baselines(rows: TrainingRows, past: np.ndarray) -> dict[str, list[Scores]]:
 def measure(market: str) -> dict[str, list[Scores]]:
     """Scores of every fold of one market."""
     frame = pd.read_feather(DATA / f"{market}_USDT-5m.feather")
+    frame = frame.tail(DAYS * 288).reset_index(drop=True)
     rows, past, names = rows_of(frame)
     began = time.monotonic()
     model = fit_signal_model(

@@ -45,11 +45,12 @@ class CoinModels(ModelStrategy):
         return self.with_predictions(dataframe, metadata)
 
     def populate_entry_trend(self, dataframe, metadata):
-        if "buy" in dataframe:
+        if "probability_buy" in dataframe:
             judged = dataframe["do_predict"] == 1
-            rest = dataframe[["sell", "hold", "buy"]]
-            dataframe.loc[judged & (rest["buy"] == rest.max(axis=1)), "enter_long"] = 1
-            dataframe.loc[judged & (rest["sell"] == rest.max(axis=1)), "enter_short"] = 1
+            best = dataframe[[f"probability_{side}" for side in ("sell", "hold", "buy")]].max(axis=1)
+            for side, column in (("buy", "enter_long"), ("sell", "enter_short")):
+                chosen = judged & (dataframe[f"probability_{side}"] == best)
+                dataframe.loc[chosen, column] = 1
         return dataframe
 
     def populate_exit_trend(self, dataframe, metadata):
@@ -153,7 +154,7 @@ def model_stage(
     folder : Path
         Made; becomes ``user_data``.
     candles : Path
-        Feather files ``BTC_USDT-5m.feather``; presented as perpetuals.
+        Feather files ``BTC_USDT-5m.feather``, presented as perpetuals; or a folder ``futures``.
     timeframe : str
         Of the files.
     markets : sequence of str, optional
@@ -165,21 +166,10 @@ def model_stage(
     (folder / "strategies" / "CoinModels.py").write_text(COIN_STRATEGY)
     for shim in SHIMS.glob("*.py"):
         (folder / "freqaimodels" / shim.name).write_text(shim.read_text())
-    names = [
-        file.name.removesuffix(f"_USDT-{timeframe}.feather")
-        for file in sorted(candles.glob(f"*_USDT-{timeframe}.feather"))
-    ]
-    names = [name for name in names if markets is None or name in markets]
-    last = pd.read_feather(candles / f"{names[0]}_USDT-{timeframe}.feather")["date"].iloc[-1]
-    for name in names:
-        target = (
-            folder
-            / "data"
-            / "binance"
-            / "futures"
-            / f"{name}_USDT_USDT-{timeframe}-futures.feather"
-        )
-        target.symlink_to((candles / f"{name}_USDT-{timeframe}.feather").resolve())
+    futures = folder / "data" / "binance" / "futures"
+    found = _link_candles(candles, timeframe, futures)
+    names = sorted(found if markets is None else set(markets) & set(found))
+    last = pd.read_feather(futures / _name(names[0], timeframe))["date"].iloc[-1]
     replay = ReplayMarket(
         candles,
         timeframe,
@@ -190,3 +180,23 @@ def model_stage(
     stage = Stage(folder, Rehearsal.on(replay), StageOptions(), api_server_section())
     with stage.rehearsal.journal, stage.rehearsal.server:
         yield ModelStage(stage, [f"{name}/USDT:USDT" for name in names])
+
+
+def _link_candles(candles: Path, timeframe: str, futures: Path) -> list[str]:
+    """Link the files under the names of perpetuals; return base currencies."""
+    perpetuals = candles / "futures"
+    if perpetuals.is_dir():
+        for file in perpetuals.glob("*.feather"):
+            (futures / file.name).symlink_to(file.resolve())
+        ending = _name("", timeframe)
+        return [file.name.removesuffix(ending) for file in perpetuals.glob(f"*{ending}")]
+    ending = f"_USDT-{timeframe}.feather"
+    files = list(candles.glob(f"*{ending}"))
+    names = [file.name.removesuffix(ending) for file in files]
+    for name, file in zip(names, files, strict=True):
+        (futures / _name(name, timeframe)).symlink_to(file.resolve())
+    return names
+
+
+def _name(base: str, timeframe: str) -> str:
+    return f"{base}_USDT_USDT-{timeframe}-futures.feather"

@@ -17,6 +17,7 @@ __all__ = ["SpreadModels"]
 
 # FreqAI's do_predict: the model has judged the candle; it has expired.
 _JUDGED, _EXPIRED = 1, 2
+_UP, _DOWN = "probability_buy", "probability_sell"
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class SpreadModels:
         if spec is None:
             return
         label = f"&-{spec.spread_id}"
-        if not {label, "buy", "sell", "do_predict"} <= set(frame.columns):
+        if not {label, _UP, _DOWN, "do_predict"} <= set(frame.columns):
             self._opinions.pop(spec.spread_id, None)
             return
         nothing = np.zeros(len(frame))
@@ -114,8 +115,8 @@ class SpreadModels:
             times_ms=epoch_ms(frame["date"]),
             judged=frame["do_predict"].to_numpy(),
             drifted=frame["drifted"].to_numpy() if "drifted" in frame else nothing,
-            up=frame["buy"].to_numpy(dtype=np.float64),
-            down=frame["sell"].to_numpy(dtype=np.float64),
+            up=frame[_UP].to_numpy(dtype=np.float64),
+            down=frame[_DOWN].to_numpy(dtype=np.float64),
         )
 
     def forget(self, pair: str) -> None:

@@ -109,7 +109,8 @@ def _sigmoid(raw: FloatArray, truth: FloatArray) -> tuple[FloatArray, FloatArray
     if truth.min() == truth.max() or np.ptp(scores) < _EDGE:
         return flat
     linear = library("sklearn.linear_model", "calibration")
-    model = linear.LogisticRegression(C=1e6).fit(scores[:, None], truth)
+    # C=1: a weak prior against certainty, without which a few dozen rows can give 0 % and 100 %.
+    model = linear.LogisticRegression(C=1.0).fit(scores[:, None], truth)
     slope = float(model.coef_[0, 0])
     return (np.array([slope]), model.intercept_.astype(np.float64)) if slope > 0 else flat
 

@@ -119,20 +119,29 @@ def fit_move_model(
     predicted = predict_scores(booster, features[cut:], threads)
     truth = moves[cut:]
     deviation = float(np.std(truth - predicted)) or 1.0
-    moved = truth != 0
-    calibration = (
-        fit_calibration(_raw(predicted[moved], deviation), (truth[moved] > 0).astype(np.int64))
-        if moved.any()
-        else fit_calibration(np.full((1, 2), 0.5), np.zeros(1, dtype=np.int64))
-    )
     return MoveModel(
         booster=booster,
-        calibration=calibration,
+        calibration=_direction(predicted, truth, deviation),
         deviation=deviation,
         names=tuple(names),
         held_out=_scores(predicted, truth, float(np.mean(moves[:train]))),
         threads=threads,
     )
+
+
+def _direction(predicted: FloatArray, truth: FloatArray, deviation: float) -> Calibration:
+    """
+    Calibrate the direction, both ways alike.
+
+    Each row counts once as it is and once mirrored: that the held-out days happened to fall must
+    not become an opinion about later days. A move of 0 is predicted to go either way.
+    """
+    moved = truth != 0
+    raw = _raw(predicted[moved], deviation)
+    rose = (truth[moved] > 0).astype(np.int64)
+    if not len(rose):
+        raw, rose = np.full((1, 2), 0.5), np.zeros(1, dtype=np.int64)
+    return fit_calibration(np.vstack([raw, raw[:, ::-1]]), np.concatenate([rose, 1 - rose]))
 
 
 def _raw(moves: FloatArray, deviation: float) -> FloatArray:

@@ -62,7 +62,8 @@ def judge_entry(opinion: Opinion, sign: int, settings: LearningSettings) -> Verd
     -------
     Verdict
         A drifted model has no vote: only its effect counts. A ready model agrees when the
-        direction is at least `min_confidence` probable and not less probable than the other one.
+        direction is at least `min_confidence` probable and more probable than the other one; a
+        model that sees no difference does not agree.
     """
     effects = {
         ModelState.MISSING: settings.when_missing,
@@ -86,7 +87,7 @@ def judge_entry(opinion: Opinion, sign: int, settings: LearningSettings) -> Verd
 
 
 def _vote(wanted: float, other: float, settings: LearningSettings) -> Verdict:
-    if wanted >= settings.min_confidence and wanted >= other:
+    if wanted >= settings.min_confidence and wanted > other:
         return Verdict(1.0)
     return Verdict(
         0.0,

@@ -6,6 +6,7 @@ Mutants of `_signal_model.py`, `_move_model.py`, `_boosting.py`, each killed by 
 - each fold calibrated on itself: folds_are_calibrated_on_earlier_folds_only
 - labels shuffled against rows: a_planted_signal_is_learned
 - thread bound ignored: threads_are_bounded
+- calibration of the direction not mirrored: no_predicted_move_is_no_direction
 - move model's gap left out: rows_between_the_parts_are_left_out
 """
 
@@ -199,12 +200,24 @@ def test_rows_between_the_parts_are_left_out(monkeypatch):
     assert sizes == [300 - 7]
 
 
+def test_no_predicted_move_is_no_direction():
+    """Held-out rows that mostly rose must not make a model bullish."""
+    rows = rows_with_signal(0, 0.0, 400)
+    rising = rows.moves + np.where(np.arange(400) >= 300, 0.02, 0.0)
+    model = fit_move_model(
+        rows.features, rising, names=NAMES, horizon=5, held_out_share=0.25, parameters=small_trees
+    )
+    up, down = model.probability_up(np.array([0.004, -0.004]))
+    assert model.probability_up(np.zeros(1))[0] == pytest.approx(0.5)
+    assert up == pytest.approx(1 - down)
+
+
 def test_a_market_that_never_moves_is_no_error():
     rows = rows_with_signal(0, 1.0, 400)
     model = fit_move_model(
         rows.features, np.zeros(400), names=NAMES, horizon=5, parameters=small_trees
     )
-    assert model.probability_up(np.zeros(1))[0] == pytest.approx(0.5, abs=0.2)
+    assert model.probability_up(np.zeros(1))[0] == pytest.approx(0.5)
     assert np.isnan(model.held_out.hit_rate)
 
 

@@ -4,7 +4,8 @@ Mutants of `_verdict.py`, each killed by the test named:
 - up and down swapped for shorts: a_short_needs_the_other_direction
 - drifted model still votes: a_drifted_model_has_no_vote
 - NaN probability passes as agreement: an_answer_without_numbers_is_a_missing_model
-- a tie below the other direction accepted: the_other_direction_must_not_be_more_probable
+- a tie accepted: a_model_that_sees_no_difference_does_not_agree
+- the other direction ignored: the_other_direction_must_not_be_more_probable
 """
 
 import math
@@ -50,7 +51,12 @@ def test_a_short_needs_the_other_direction():
 
 
 def test_exactly_the_wanted_confidence_is_enough():
-    assert not judge_entry(ready(0.5, 0.5), 1, SETTINGS).vetoes
+    assert not judge_entry(ready(0.5, 0.4), 1, SETTINGS).vetoes
+
+
+def test_a_model_that_sees_no_difference_does_not_agree():
+    assert judge_entry(ready(0.5, 0.5), 1, SETTINGS).vetoes
+    assert judge_entry(ready(0.5, 0.5), -1, SETTINGS).vetoes
 
 
 def test_the_other_direction_must_not_be_more_probable():

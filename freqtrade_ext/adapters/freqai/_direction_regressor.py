@@ -18,7 +18,8 @@ class DirectionRegressor(LearningModel):
     """
     Predicts the next move, in volatilities, and how probable its direction is.
 
-    The probability of a rise is in ``buy``, that of a fall in ``sell``; ``hold`` is 0.
+    The probability of a rise is in ``probability_buy``, that of a fall in ``probability_sell``;
+    ``probability_hold`` is 0.
     """
 
     def learn(self, data: TrainingSet) -> MoveModel:

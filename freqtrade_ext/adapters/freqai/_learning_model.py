@@ -21,6 +21,7 @@ from freqtrade_ext.adapters.freqai._training_set import TrainingSet, training_se
 from freqtrade_ext.errors import ConfigError, InfeasibleError
 from freqtrade_ext.learning import (
     BASELINE,
+    CLASSES,
     DriftReference,
     Explanation,
     LearningSettings,
@@ -152,7 +153,7 @@ class LearningModel(IFreqaiModel):
             shares[best % len(shares)],
             [str(name).removeprefix("%-") for name in row.columns],
             row.to_numpy(dtype=np.float64)[0],
-            answer=f"{target}: {ANSWERS[best]}, {answers[best]:.0%} probable",
+            answer=f"{target}: {CLASSES[best]}, {answers[best]:.0%} probable",
         )
 
     def define_data_pipeline(self, threads: int = -1) -> Pipeline:

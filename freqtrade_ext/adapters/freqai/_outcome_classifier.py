@@ -28,8 +28,8 @@ class OutcomeClassifier(LearningModel):
     """
     Learns from the bot's closed trades (primed or its own), not from candles.
 
-    ``buy`` and ``sell`` both are the probability that a trade entered now gains; whether there is
-    a signal, and in which direction, the strategy knows.
+    ``probability_buy`` and ``probability_sell`` both are the probability that a trade entered now
+    gains; whether there is a signal, and in which direction, the strategy knows.
     """
 
     def learn(self, data: TrainingSet) -> OutcomeModel:

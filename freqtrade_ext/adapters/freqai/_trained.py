@@ -10,8 +10,9 @@ from freqtrade_ext.learning import DriftReference
 
 __all__ = ["ANSWERS", "Answering", "TrainedModel"]
 
-# Columns that every model of ours returns beside its label.
-ANSWERS = ("sell", "hold", "buy")
+# Columns that every model of ours returns beside its label. Not ``sell`` and ``buy``: Freqtrade
+# takes columns of these names for signals of an old interface, and acts on them.
+ANSWERS = ("probability_sell", "probability_hold", "probability_buy")
 
 
 class Answering(Protocol):

@@ -64,7 +64,7 @@ class ModelStrategy(IStrategy):
         return add_labels(dataframe, name, self.learning.labels)
 
     def with_predictions(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
-        """Let FreqAI add the label's column, ``sell``, ``hold``, ``buy`` and ``do_predict``."""
+        """Let FreqAI add the label's column, the probabilities and ``do_predict``."""
         from freqtrade_ext.adapters.freqai._frames import OWN_COLUMNS
 
         frame = self.freqai.start(dataframe, metadata, self)
