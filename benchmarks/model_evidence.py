@@ -1,8 +1,10 @@
 """What the classifier is worth on recorded coins: walk-forward, net of costs, beside baselines.
 
-``python -m benchmarks.model_evidence [market ...]`` on the 24 markets of ../shared/data, 5m.
+``python -m benchmarks.model_evidence [market ...]`` on the 24 markets of ../shared/data (or of
+the folder that SHARED_DATA names), 5m.
 """
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -22,7 +24,8 @@ from freqtrade_ext.learning import (
     score_predictions,
 )
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "A_spot_5m_2024"
+SHARED = Path(os.environ.get("SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+DATA = SHARED / "A_spot_5m_2024"
 LABELS = LabelSettings()
 FOLDS = 5
 DAYS = 60  # the last ones of the file
@@ -101,6 +104,8 @@ def measure(market: str) -> dict[str, list[Scores]]:
 
 def main() -> None:
     """Measure the named markets, or all."""
+    if not DATA.is_dir():
+        sys.exit(f"recorded candles are absent: {DATA}")
     known = sorted(file.name.split("_")[0] for file in DATA.glob("*-5m.feather"))
     every: dict[str, list[list[Scores]]] = {}
     print(f"{'':24s} " + " ".join(f"{each:>9s}" for each in MEASURES))

@@ -47,7 +47,8 @@ class CoinModels(ModelStrategy):
     def populate_entry_trend(self, dataframe, metadata):
         if "probability_buy" in dataframe:
             judged = dataframe["do_predict"] == 1
-            best = dataframe[[f"probability_{side}" for side in ("sell", "hold", "buy")]].max(axis=1)
+            sides = [f"probability_{side}" for side in ("sell", "hold", "buy")]
+            best = dataframe[sides].max(axis=1)
             for side, column in (("buy", "enter_long"), ("sell", "enter_short")):
                 chosen = judged & (dataframe[f"probability_{side}"] == best)
                 dataframe.loc[chosen, column] = 1

@@ -20,7 +20,7 @@ from freqtrade_ext.learning import (
     save_learner,
 )
 
-__all__ = ["TradeOutcomes", "outcome_path"]
+__all__ = ["TradeOutcomes", "entry_features", "outcome_path"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +34,21 @@ def outcome_path(config: dict[str, Any]) -> Path:
     name = str(config.get("bot_name") or "freqtrade")
     plain = "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in name)
     return Path(config["user_data_dir"]) / "models" / "outcomes" / f"{plain}.json"
+
+
+def entry_features(
+    frame: DataFrame, time_ms: int, known: dict[str, float]
+) -> tuple[float, ...] | None:
+    """Sixteen features of an entry after the candle that opened at `time_ms`; None without it."""
+    if frame.empty:
+        return None
+    times = epoch_ms(frame["date"])
+    last = int(np.searchsorted(times, time_ms))
+    if last >= len(frame) or times[last] != time_ms:
+        return None
+    recent = frame.iloc[max(0, last + 1 - _WARM_UP) : last + 1]
+    given = {name: [value] for name, value in known.items()}
+    return tuple(outcome_features(recent, [len(recent) - 1], given)[0].tolist())
 
 
 class TradeOutcomes:
@@ -67,13 +82,7 @@ class TradeOutcomes:
         self, frame: DataFrame, time_ms: int, known: dict[str, float]
     ) -> tuple[float, ...]:
         """Describe an entry after the candle that opened at `time_ms`; NaN where not known."""
-        rows = np.flatnonzero(epoch_ms(frame["date"]) == time_ms) if len(frame) else np.empty(0)
-        if not len(rows):
-            return _UNKNOWN
-        last = int(rows[0])
-        recent = frame.iloc[max(0, last + 1 - _WARM_UP) : last + 1]
-        given = {name: [value] for name, value in known.items()}
-        return tuple(outcome_features(recent, [len(recent) - 1], given)[0].tolist())
+        return entry_features(frame, time_ms, known) or _UNKNOWN
 
     def verdict(self, features: tuple[float, ...]) -> Verdict:
         """Judge an entry; a model that has not learned yet has no say."""

@@ -9,6 +9,7 @@ from freqtrade_ext.cli._book import book
 from freqtrade_ext.cli._demo import demo
 from freqtrade_ext.cli._doctor import doctor
 from freqtrade_ext.cli._inbox import inbox
+from freqtrade_ext.cli._models import models
 from freqtrade_ext.cli._recover import recover
 from freqtrade_ext.cli._sandbox import sandbox
 from freqtrade_ext.cli.crashlab import crashlab
@@ -63,6 +64,7 @@ main.add_command(crashlab)
 main.add_command(demo)
 main.add_command(doctor)
 main.add_command(inbox)
+main.add_command(models)
 main.add_command(recover)
 main.add_command(sandbox)
 main.add_command(scan)
