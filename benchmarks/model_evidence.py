@@ -24,8 +24,8 @@ from freqtrade_ext.learning import (
     score_predictions,
 )
 
-SHARED = Path(os.environ.get("SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
-DATA = SHARED / "A_spot_5m_2024"
+_BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
+DATA = Path(os.environ.get("SHARED_DATA", _BESIDE)) / "A_spot_5m_2024"
 LABELS = LabelSettings()
 FOLDS = 5
 DAYS = 60  # the last ones of the file

@@ -99,25 +99,44 @@ def population_stability(reference: FloatArray, sample: FloatArray) -> float:
         value is added to each bin, so that an empty one is not infinite. Bins that fall together
         because many values are equal are merged.
     """
+    return float(_stability(reference, sample[None, :])[0])
+
+
+def _stability(reference: FloatArray, windows: FloatArray) -> FloatArray:
+    """Stability index of each row of `windows`."""
     edges = np.unique(np.quantile(reference, np.linspace(0, 1, _BINS + 1)[1:-1]))
-    expected = _shares(reference, edges)
-    found = _shares(sample, edges)
-    return float(np.sum((found - expected) * np.log(found / expected)))
+    expected, found = _shares(reference[None, :], edges), _shares(windows, edges)
+    return np.asarray(((found - expected) * np.log(found / expected)).sum(axis=1))
 
 
-def _shares(values: FloatArray, edges: FloatArray) -> FloatArray:
-    counts = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
-    return np.asarray((counts + 0.5) / (counts.sum() + 0.5 * len(counts)))
+def _shares(windows: FloatArray, edges: FloatArray) -> FloatArray:
+    """Share of each row's values in each bin, half a value added."""
+    n_bins = len(edges) + 1
+    bins = np.searchsorted(edges, windows, side="left")
+    bins += n_bins * np.arange(len(windows))[:, None]
+    counts = np.bincount(bins.ravel(), minlength=n_bins * len(windows)).reshape(-1, n_bins)
+    return np.asarray((counts + 0.5) / (windows.shape[1] + 0.5 * n_bins))
 
 
 def ks_distance(reference: FloatArray, sample: FloatArray) -> float:
     """Compute the two-sample Kolmogorov-Smirnov distance, 0 to 1."""
-    both = np.concatenate([reference, sample])
-    below = [
-        np.searchsorted(np.sort(values), both, side="right") / len(values)
-        for values in (reference, sample)
-    ]
-    return float(np.abs(below[0] - below[1]).max())
+    return float(_distance(np.sort(reference), sample[None, :])[0])
+
+
+def _distance(reference: FloatArray, windows: FloatArray) -> FloatArray:
+    """
+    Kolmogorov-Smirnov distance of each row of `windows` from a sorted reference.
+
+    Between two values of the row only the reference's distribution rises, so the distance is
+    largest at a value of the row, or just before one.
+    """
+    ordered = np.sort(windows, axis=1)
+    count, size = ordered.shape[1], len(reference)
+    step = np.arange(count + 1) / count
+    at = np.searchsorted(reference, ordered, side="right") / size
+    before = np.searchsorted(reference, ordered, side="left") / size
+    above, below = (step[1:] - at).max(axis=1), (before - step[:-1]).max(axis=1)
+    return np.asarray(np.maximum(above, below))
 
 
 def reference_of(
@@ -146,15 +165,10 @@ def reference_of(
     grid = np.quantile(features, np.linspace(0, 1, _GRID), axis=0).T
     # Half-overlapping windows: a live window begins anywhere.
     starts = np.arange(0, len(features) - settings.window + 1, max(1, settings.window // 2))
-    limits = [
-        (
-            max(population_stability(grid[column], window) for window in windows),
-            max(ks_distance(grid[column], window) for window in windows),
-        )
-        for column in range(features.shape[1])
-        for windows in [[features[s : s + settings.window, column] for s in starts]]
-    ]
-    psi, ks = np.array(limits).T
+    index = starts[:, None] + np.arange(settings.window)
+    columns = [(grid[column], features[:, column][index]) for column in range(features.shape[1])]
+    psi = np.array([_stability(*each).max() for each in columns])
+    ks = np.array([_distance(*each).max() for each in columns])
     return DriftReference(
         names=tuple(names),
         grid=grid,
