@@ -173,7 +173,8 @@ def reference_of(
         names=tuple(names),
         grid=grid,
         psi_limit=np.maximum(psi * settings.tolerance, _PSI_FLOOR),
-        ks_limit=np.minimum(np.maximum(ks * np.sqrt(settings.tolerance), _KS_FLOOR), 0.999),
+        # A distance cannot exceed 1: at most half of what is left above the largest one.
+        ks_limit=np.maximum(np.minimum(ks * np.sqrt(settings.tolerance), (1 + ks) / 2), _KS_FLOOR),
     )
 
 

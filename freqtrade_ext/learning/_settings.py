@@ -107,7 +107,7 @@ class DriftSettings(_Section):
     enabled: bool = True
     window: Annotated[int, Field(ge=50, le=10_000)] = 288
     check_every: Annotated[int, Field(ge=1, le=1000)] = 12
-    tolerance: Annotated[float, Field(ge=1, le=10)] = 1.5
+    tolerance: Annotated[float, Field(ge=1, le=10)] = 1.75
     min_features: Annotated[int, Field(ge=1, le=100)] = 2
     adwin_delta: Annotated[float, Field(gt=0, lt=0.5)] = 0.002
     decay_z: Annotated[float, Field(ge=2, le=10)] = 4.0
