@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from freqtrade_ext.learning import LearningSettings
 from freqtrade_ext.risk import CloseReason
 from freqtrade_ext.sandbox import Effect
 from freqtrade_ext.sandbox.wire import ROUTES, known_errors
@@ -63,6 +64,15 @@ def scan_settings_table() -> str:
     rows = [
         (f"`{path}`", allowed, f"`{_json(default)}`", text)
         for path, allowed, default, text in _settings(ScanSection, "")
+    ]
+    return _table(("key", "allowed", "default", "meaning"), rows)
+
+
+def learning_settings_table() -> str:
+    """Every key of ``ext.learning``."""
+    rows = [
+        (f"`{path}`", allowed, f"`{_json(default)}`", text)
+        for path, allowed, default, text in _settings(LearningSettings, "")
     ]
     return _table(("key", "allowed", "default", "meaning"), rows)
 
@@ -204,6 +214,7 @@ PARTS: Final[dict[tuple[str, str], Callable[[], str]]] = {
     ("configuration.md", "settings"): settings_table,
     ("configuration.md", "book fields"): book_table,
     ("configuration.md", "spread fields"): spread_table,
+    ("models.md", "learning settings"): learning_settings_table,
     ("scan_command.md", "scan settings"): scan_settings_table,
     ("spreads.md", "state diagram"): diagram,
     ("spreads.md", "close reasons"): close_reasons,

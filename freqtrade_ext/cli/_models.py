@@ -57,7 +57,7 @@ def list_models(
     if not table.row_count:
         click.echo(f"no models in {registry.folder}")
         return
-    Console(soft_wrap=True).print(table)
+    _print(table)
 
 
 def _row(card: ModelCard) -> tuple[str, ...]:
@@ -71,6 +71,12 @@ def _row(card: ModelCard) -> tuple[str, ...]:
         str(card.rows),
         quality(card.metrics),
     )
+
+
+def _print(table: Table) -> None:
+    """A narrow terminal breaks lines; cut-off figures would be worse."""
+    console = Console()
+    Console(width=max(console.width, 160), soft_wrap=True).print(table)
 
 
 def _state(pinned: int | None, version: int, newest: bool) -> str:
@@ -119,7 +125,7 @@ def show(
     names = list(dict.fromkeys(name for column in columns for name in column))
     for name in names:
         table.add_row(name, *(column.get(name, "") for column in columns))
-    Console(soft_wrap=True).print(table)
+    _print(table)
 
 
 def _figures(card: ModelCard) -> dict[str, str]:
