@@ -1,8 +1,10 @@
 """Trainings in an MLflow file store, for those who compare models there."""
 
+import os
 from pathlib import Path
 from typing import Any
 
+from freqtrade_ext.errors import StoreError
 from freqtrade_ext.learning._libraries import library
 from freqtrade_ext.learning._registry import ModelCard
 
@@ -29,9 +31,21 @@ def log_to_mlflow(card: ModelCard, folder: Path) -> str:
     ------
     ConfigError
         If MLflow is not installed.
+    StoreError
+        If MLflow refuses.
     """
+    # MLflow 3 wants to be told that a file store is meant, not a forgotten old one.
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
     tracking = library("mlflow.tracking", "ext.learning.registry.mlflow")
+    failure = library("mlflow.exceptions", "ext.learning.registry.mlflow").MlflowException
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return _add_run(tracking, card, folder)
+    except failure as error:
+        raise StoreError(f"{folder}: MLflow does not take the training: {error}") from error
+
+
+def _add_run(tracking: Any, card: ModelCard, folder: Path) -> str:
     client = tracking.MlflowClient(tracking_uri=folder.resolve().as_uri())
     known = client.get_experiment_by_name(card.market)
     experiment = known.experiment_id if known else client.create_experiment(card.market)

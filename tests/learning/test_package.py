@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from freqtrade_ext.errors import ConfigError
+from freqtrade_ext.errors import ConfigError, StoreError
 from freqtrade_ext.learning import ModelCard, log_to_mlflow
 from freqtrade_ext.learning._libraries import library
 
@@ -95,6 +95,10 @@ def test_a_training_becomes_a_run_with_its_figures(tmp_path, monkeypatch):
     module.MlflowClient = FakeClient
     monkeypatch.setitem(sys.modules, "mlflow", type(sys)("mlflow"))
     monkeypatch.setitem(sys.modules, "mlflow.tracking", module)
+    errors = type(sys)("mlflow.exceptions")
+    errors.MlflowException = type("MlflowException", (Exception,), {})
+    monkeypatch.setitem(sys.modules, "mlflow.exceptions", errors)
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     card = ModelCard(
         market="ETH/USDT:USDT", target="ETH-BTC", kind="K", trained_ms=5, data_start_ms=1,
         data_end_ms=4, rows=9, parameters={"max_depth": 6},
@@ -110,3 +114,10 @@ def test_a_training_becomes_a_run_with_its_figures(tmp_path, monkeypatch):
         "max_depth": 6, "folds/1/f1": 0.4, "folds/2/f1": 0.5, "importance/_-rsi_14": 0.7,
     }  # fmt: skip
     assert client.ended == 5
+
+    def refuses(self, name):
+        raise errors.MlflowException("maintenance mode")
+
+    monkeypatch.setattr(FakeClient, "get_experiment_by_name", refuses)
+    with pytest.raises(StoreError, match=r"mlruns: MLflow does not take .*: maintenance mode"):
+        log_to_mlflow(card, tmp_path / "mlruns")

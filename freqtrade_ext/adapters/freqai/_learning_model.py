@@ -18,7 +18,7 @@ from freqtrade_ext.adapters.freqai._data_drawer import WholeDataDrawer
 from freqtrade_ext.adapters.freqai._drift_watch import DriftWatch
 from freqtrade_ext.adapters.freqai._trained import ANSWERS, TrainedModel
 from freqtrade_ext.adapters.freqai._training_set import TrainingSet, training_set
-from freqtrade_ext.errors import ConfigError, InfeasibleError
+from freqtrade_ext.errors import ConfigError, InfeasibleError, StoreError
 from freqtrade_ext.learning import (
     BASELINE,
     CLASSES,
@@ -268,5 +268,5 @@ class LearningModel(IFreqaiModel):
         folder = Path(self.config["user_data_dir"]) / self.learning.registry.mlflow
         try:
             log_to_mlflow(card, folder)
-        except (ConfigError, OSError) as error:
+        except (ConfigError, StoreError, OSError) as error:
             logger.error("[MODEL] %s: not in MLflow: %s", card.market, error)
