@@ -1,11 +1,12 @@
 """Entries of SpreadArbitrage with and without models on recorded futures, net of costs.
 
-``python -m benchmarks.model_meta``. Every model is trained on candles, or on closed trades, before
-the entries that it judges. The book is fitted before the backtest begins; its gates are wide open,
+``python -m benchmarks.model_meta [run ...]``. Every model is trained on candles, or on closed
+trades, before the entries that it judges. The book is fitted before the backtest begins; its gates are wide open,
 so that there are trades to judge: it is not a recommended configuration.
 """
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         model_stage(Path(folder) / "user_data", DATA, "1h") as stage,
     ):
-        for number, name in enumerate(RUNS):
+        for number, name in enumerate(sys.argv[1:] or RUNS):
             print(one(stage, name, number), flush=True)
 
 
