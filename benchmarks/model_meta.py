@@ -1,8 +1,8 @@
 """Entries of SpreadArbitrage with and without models on recorded futures, net of costs.
 
 ``python -m benchmarks.model_meta [run ...]``. Every model is trained on candles, or on closed
-trades, before the entries that it judges. The book is fitted before the backtest begins; its gates are wide open,
-so that there are trades to judge: it is not a recommended configuration.
+trades, before the entries that it judges. The book is fitted before the backtest begins; its gates
+are wide open, so that there are trades to judge: it is not a recommended configuration.
 """
 
 import os
