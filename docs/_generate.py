@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from freqtrade_ext.learning import LearningSettings
 from freqtrade_ext.risk import CloseReason, RiskSettings
 from freqtrade_ext.sandbox import Effect
 from freqtrade_ext.sandbox.wire import ROUTES, known_errors
@@ -74,6 +75,15 @@ def risk_settings_table() -> str:
     rows = [
         (f"`{path}`", allowed, f"`{_json(default)}`", text)
         for path, allowed, default, text in _settings(RiskSettings, "")
+    ]
+    return _table(("key", "allowed", "default", "meaning"), rows)
+
+
+def learning_settings_table() -> str:
+    """Every key of ``ext.learning``."""
+    rows = [
+        (f"`{path}`", allowed, f"`{_json(default)}`", text)
+        for path, allowed, default, text in _settings(LearningSettings, "")
     ]
     return _table(("key", "allowed", "default", "meaning"), rows)
 
@@ -264,6 +274,7 @@ PARTS: Final[dict[tuple[str, str], Callable[[], str]]] = {
     ("configuration.md", "settings"): settings_table,
     ("configuration.md", "book fields"): book_table,
     ("configuration.md", "spread fields"): spread_table,
+    ("models.md", "learning settings"): learning_settings_table,
     ("scan_command.md", "scan settings"): scan_settings_table,
     ("risk.md", "risk settings"): risk_settings_table,
     ("spreads.md", "state diagram"): diagram,

@@ -266,14 +266,17 @@ class ExtSettings(_Section):
         Exits, kill switches and guards of single positions; its keys are in risk.md.
     signals : object
         Layers and scores of the single-coin strategy; its keys are in signals.md.
+    learning : object
+        What models learn and what follows from it; its keys are in models.md.
     """
 
     spreads: SpreadSettings = SpreadSettings()
     execution: ExecutionSettings = ExecutionSettings()
-    # Their types belong to other packages; `load_part` reads them.
+    # Their types belong to other packages, which trading must not depend on: `load_part` reads them.
     scan: dict[str, Any] = {}
     risk: dict[str, Any] = {}
     signals: dict[str, Any] = {}
+    learning: dict[str, Any] = {}
 
 
 def load_settings(section: object, *, source: str = "config.json") -> ExtSettings:

@@ -41,7 +41,8 @@ def test_unknown_key_names_the_nearest_known_one() -> None:
 
 def test_unknown_key_without_a_near_one_lists_what_is_allowed() -> None:
     assert message({"foo": 1}) == (
-        "my.json: ext.foo: unknown key (got 1); allowed: execution, risk, scan, spreads"
+        "my.json: ext.foo: unknown key (got 1); "
+        "allowed: execution, learning, risk, scan, signals, spreads"
     )
 
 

@@ -19,6 +19,7 @@ from freqtrade_ext.adapters._leg_markets import PRICE_ROOM, LegMarkets
 from freqtrade_ext.adapters._spread_results import SpreadResults
 from freqtrade_ext.adapters._spread_view import SpreadView
 from freqtrade_ext.adapters._tags import EntryTag
+from freqtrade_ext.learning import Verdict
 from freqtrade_ext.risk import CloseReason
 from freqtrade_ext.settings import SpreadSettings
 from freqtrade_ext.spreads import (
@@ -48,6 +49,7 @@ from freqtrade_ext.spreads import (
 if TYPE_CHECKING:
     # Only a live bot has one; a backtest must not load what it is made of.
     from freqtrade_ext.adapters._live_execution import LiveExecution
+    from freqtrade_ext.adapters._spread_advice import SpreadAdvice
 
 __all__ = ["SpreadBroker"]
 
@@ -116,6 +118,7 @@ class SpreadBroker:
         self._candle_ms = view.candle_ms
         self.live = mode in {"live", "dry_run"}
         self.execution: LiveExecution | None = None
+        self.advice: SpreadAdvice | None = None
         self.desk = SpreadDesk(settings, store, view.candle_ms)
         self.desk.restore()
         self.results = SpreadResults(store)
@@ -144,7 +147,9 @@ class SpreadBroker:
         """Book a closed spread, unless Freqtrade has not closed its trades yet."""
         if not self.results.is_final(closed):
             return False
-        self.results.book(closed)
+        result = self.results.book(closed)
+        if self.advice is not None and result is not None:
+            self.advice.closed(result)
         self.desk.forget(closed)
         return True
 
@@ -314,6 +319,8 @@ class SpreadBroker:
             equity=case.account.equity,
             now_ms=now_ms,
         )
+        if self.advice is not None:
+            self.advice.entered(case.candidate, case.bands, case.model)
 
     def _case(
         self,
@@ -341,6 +348,7 @@ class SpreadBroker:
             markets_just_left=self.desk.markets_left_since(candidate.time_ms + self._candle_ms),
             last_exit=self.desk.last_exit(spec.spread_id),
             history=TrackRecord() if self._one_leg_runs else self.results.history,
+            model=self.advice.verdict(candidate, bands) if self.advice else Verdict(1.0),
         )
 
     def _leg_market(

@@ -42,16 +42,20 @@ class SpreadResults:
         """Whether Freqtrade has closed every trade of the spread: until then its P&L is open."""
         return not any(_leg_of(trade, spread) for trade in Trade.get_trades_proxy(is_open=True))
 
-    def book(self, spread: ClosedSpread) -> None:
-        """Add a spread that became flat, and report it as one line; once, also after a kill."""
+    def book(self, spread: ClosedSpread) -> SpreadResult | None:
+        """
+        Add a spread that became flat, and report it as one line; once, also after a kill.
+
+        Returns None where it is known already or ended without a trade.
+        """
         spread_id = spread.record.position.spread_id
         if any((r.spread_id, r.closed_ms) == (spread_id, spread.closed_ms) for r in self._results):
-            return
+            return None
         trades = _trades(spread)
         plan = spread.record.position.plan
         if plan is None or not trades:
             logger.info("[EXECUTION] %s ended without a trade", spread_id)
-            return
+            return None
         if len(trades) < len(LegName):
             logger.warning("[EXECUTION] %s had one leg only", spread_id)
         result = _result(spread, plan, trades)
@@ -61,6 +65,7 @@ class SpreadResults:
         except StoreError as error:
             logger.error("[EXECUTION] the result of %s is lost: %s", result.spread_id, error)
         logger.info("[EXECUTION] %s", result.line())
+        return result
 
 
 def _trades(spread: ClosedSpread) -> dict[LegName, Any]:

@@ -104,6 +104,11 @@ class SpreadView:
             return float("nan")
         return float(candles.close[row])
 
+    def candles_of(self, market: str) -> LegCandles | None:
+        """Raw candles of a leg as they were last read."""
+        cached = self._candles.get(market)
+        return cached[1] if cached else None
+
     def plan_of(self, spec: SpreadSpec) -> WalkForward:
         """Fit and window lengths of one spread."""
         return WalkForward(

@@ -10,6 +10,7 @@ from freqtrade_ext.cli._demo import demo
 from freqtrade_ext.cli._doctor import doctor
 from freqtrade_ext.cli._explain import explain
 from freqtrade_ext.cli._inbox import inbox
+from freqtrade_ext.cli._models import models
 from freqtrade_ext.cli._recover import recover
 from freqtrade_ext.cli._risk import killswitch, stoploss_guard
 from freqtrade_ext.cli._sandbox import sandbox
@@ -67,6 +68,7 @@ main.add_command(doctor)
 main.add_command(explain)
 main.add_command(inbox)
 main.add_command(killswitch)
+main.add_command(models)
 main.add_command(recover)
 main.add_command(sandbox)
 main.add_command(scan)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from freqtrade_ext.learning import Verdict
 from freqtrade_ext.risk import CloseReason
 from freqtrade_ext.settings import SpreadSettings
 from freqtrade_ext.spreads._entry_board import Candidate
@@ -20,6 +21,8 @@ from freqtrade_ext.spreads._spec import SpreadSpec
 from freqtrade_ext.spreads._walk_forward import SpreadTrack
 
 __all__ = ["AccountView", "EntryCase", "LegMarket", "Refusal", "TrackRecord", "size_entry"]
+
+_NO_MODEL = Verdict(1.0)
 
 # After one of these a spread rests until it has been fitted again.
 _NEEDS_NEW_FIT = frozenset(
@@ -82,6 +85,7 @@ class EntryCase:
     markets_just_left: frozenset[str]
     last_exit: tuple[int, CloseReason] | None
     history: TrackRecord
+    model: Verdict = _NO_MODEL
 
 
 def size_entry(case: EntryCase, settings: SpreadSettings) -> LegSizes | Refusal:
@@ -93,7 +97,12 @@ def size_entry(case: EntryCase, settings: SpreadSettings) -> LegSizes | Refusal:
     LegSizes or Refusal
         The sizes of both legs, or the first reason against the entry, in words.
     """
-    refusal = _blocked(case, settings) or _not_rearmed(case) or _does_not_pay(case, settings)
+    refusal = (
+        _blocked(case, settings)
+        or _not_rearmed(case)
+        or _does_not_pay(case, settings)
+        or _vetoed(case)
+    )
     if refusal is not None:
         return refusal
     row = case.track.row_at(case.candidate.time_ms)
@@ -114,8 +123,8 @@ def size_entry(case: EntryCase, settings: SpreadSettings) -> LegSizes | Refusal:
             limits_a=leg_a.limits,
             limits_b=leg_b.limits,
         ),
-        equity=case.account.equity,
-        available=case.account.available,
+        equity=case.account.equity * case.model.size_factor,
+        available=case.account.available * case.model.size_factor,
         settings=settings.sizing,
         closed_returns=case.history.returns,
         cost_per_fill=max(leg_a.fee_rate, leg_b.fee_rate) + settings.edge.half_spread_bps / 10_000,
@@ -129,6 +138,10 @@ def _blocked(case: EntryCase, settings: SpreadSettings) -> Refusal | None:
     if case.candidate.spread_id in case.active:
         return Refusal("it is already open or on its way")
     return _market_blocked(case) or _no_room(case, settings)
+
+
+def _vetoed(case: EntryCase) -> Refusal | None:
+    return Refusal(case.model.reason) if case.model.vetoes else None
 
 
 def _market_blocked(case: EntryCase) -> Refusal | None:

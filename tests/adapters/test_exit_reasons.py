@@ -13,7 +13,7 @@ from freqtrade_ext.risk import CloseReason
 WITHOUT_MEANING = {ExitType.CUSTOM_EXIT, ExitType.PARTIAL_EXIT, ExitType.NONE}
 
 
-@pytest.mark.parametrize("exit_type", set(ExitType) - WITHOUT_MEANING)
+@pytest.mark.parametrize("exit_type", [each for each in ExitType if each not in WITHOUT_MEANING])
 def test_every_exit_of_freqtrades_has_a_meaning(exit_type):
     assert close_reason_of(exit_type.value) is not None
 

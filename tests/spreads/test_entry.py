@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freqtrade_ext.learning import Verdict
 from freqtrade_ext.risk import CloseReason
 from freqtrade_ext.settings import SizingSettings, SpreadSettings
 from freqtrade_ext.spreads import (
@@ -559,3 +560,26 @@ def test_long_and_short_are_judged_alike_when_funding_changes_its_sign(
         assert (long.quantity_a, long.quantity_b) == (short.quantity_a, short.quantity_b)
     else:
         assert long == short
+
+
+def test_a_veto_of_the_model_is_a_refusal_in_its_words():
+    vetoed = case(model=Verdict(0.0, "the model disagrees"))
+    assert size_entry(vetoed, FREE) == Refusal("the model disagrees")
+
+
+def test_a_smaller_size_is_smaller_for_both_legs():
+    whole, half = size_entry(case(), FREE), size_entry(case(model=Verdict(0.5)), FREE)
+    assert isinstance(whole, LegSizes)
+    assert isinstance(half, LegSizes)
+    assert half.notional_a == pytest.approx(whole.notional_a / 2, rel=0.01)
+    assert half.notional_b == pytest.approx(whole.notional_b / 2, rel=0.01)
+
+
+def test_a_smaller_size_is_smaller_where_the_free_money_is_the_limit():
+    scarce = AccountView(equity=1_000_000.0, available=2_000.0, free_slots=4.0)
+    whole = size_entry(case(account=scarce), FREE)
+    half = size_entry(case(account=scarce, model=Verdict(0.5)), FREE)
+    assert isinstance(whole, LegSizes)
+    assert isinstance(half, LegSizes)
+    assert whole.cap == "margin"
+    assert half.notional_a == pytest.approx(whole.notional_a / 2, rel=0.01)

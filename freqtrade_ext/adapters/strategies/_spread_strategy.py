@@ -18,23 +18,28 @@ from pandas import DataFrame
 from freqtrade_ext import __version__
 from freqtrade_ext.adapters._book_renewal import BookRenewal, Host
 from freqtrade_ext.adapters._callbacks import answer_on_error
-from freqtrade_ext.adapters._candles import epoch_ms
+from freqtrade_ext.adapters._candles import epoch_ms, leg_candles
 from freqtrade_ext.adapters._funding_check import funding_gaps
 from freqtrade_ext.adapters._leg_markets import LegMarkets
+from freqtrade_ext.adapters._spread_advice import SpreadAdvice
 from freqtrade_ext.adapters._spread_broker import Signalled, SpreadBroker
 from freqtrade_ext.adapters._spread_frames import (
     PLOT_CONFIG,
     add_entry_columns,
     add_spread_columns,
 )
+from freqtrade_ext.adapters._spread_models import SpreadModels
 from freqtrade_ext.adapters._spread_view import SpreadView
 from freqtrade_ext.adapters._tags import EntryTag
+from freqtrade_ext.adapters._trade_outcomes import TradeOutcomes, outcome_path
 from freqtrade_ext.adapters._universe_view import UniverseView, searched_markets
 from freqtrade_ext.adapters.strategies._guarded_strategy import GuardedStrategy
-from freqtrade_ext.errors import ConfigError
+from freqtrade_ext.adapters.strategies._model_strategy import ModelStrategy
+from freqtrade_ext.errors import ConfigError, StoreError
+from freqtrade_ext.learning import Explanation
 from freqtrade_ext.scanner import ScanSection, ScanSettings, SelectionPlan, walk_profile
 from freqtrade_ext.settings import SpreadSettings, load_part, load_settings
-from freqtrade_ext.spreads import Bands, MemoryStore, SpreadSpec, load_book
+from freqtrade_ext.spreads import Bands, LegCandles, MemoryStore, SpreadSpec, load_book
 
 if TYPE_CHECKING:
     from freqtrade_ext.adapters._spread_orders import SpreadOrders
@@ -44,7 +49,7 @@ __all__ = ["SpreadStrategy"]
 logger = logging.getLogger(__name__)
 
 
-class SpreadStrategy(GuardedStrategy):
+class SpreadStrategy(GuardedStrategy, ModelStrategy):
     """
     Market-neutral trading of the spreads in the spread book.
 
@@ -83,6 +88,7 @@ class SpreadStrategy(GuardedStrategy):
             searches = _searches(config, self._ext, self._scan)
             view = _search_view(self._ext, self._scan.search, timeframe) if searches else None
             self._view = view or _load_view(self._book, self._ext, timeframe)
+            self._models = self._new_models(searches)
         except ConfigError as error:
             # Not ConfigurationError: Freqtrade answers that one with exit code 0.
             raise OperationalException(str(error)) from error
@@ -95,6 +101,7 @@ class SpreadStrategy(GuardedStrategy):
             self.startup_candle_count = max(self.startup_candle_count, self._newcomer_candles())
         self._markets = LegMarkets()
         self._broker: SpreadBroker | None = None
+        self._outcomes: TradeOutcomes | None = None
         self._renewal: BookRenewal | None = None
         self._now_ms = 0
         self._books_are_read = False
@@ -114,7 +121,69 @@ class SpreadStrategy(GuardedStrategy):
             from freqtrade_ext.adapters.persistence import DatabaseStore
 
             store = DatabaseStore()
-        return SpreadBroker(self, self._view, self._markets, self._ext, store, mode)
+        broker = SpreadBroker(self, self._view, self._markets, self._ext, store, mode)
+        outcomes = self._new_outcomes(mode)
+        if self._models is not None or outcomes is not None:
+            broker.advice = SpreadAdvice(self, self.learning, self._models, outcomes)
+        return broker
+
+    def _new_models(self, searches: bool) -> SpreadModels | None:
+        """Models of the spreads, where FreqAI is on and has a say."""
+        if not (self.has_models and self.learning.entries):
+            return None
+        if searches:
+            raise ConfigError(
+                "ext.learning.entries: models follow the spreads of the book, not those of "
+                "ext.spreads.select 'universe'; set entries to false or freqai.enabled to false"
+            )
+        return SpreadModels(self._view)
+
+    def _new_outcomes(self, mode: str) -> TradeOutcomes | None:
+        """
+        The model of the bot's own trades; a backtest's begins with nothing.
+
+        Hyperopt and the analyses trade as if each trade stood alone.
+        """
+        if not self.learning.outcome.enabled or mode not in {"live", "dry_run", "backtest"}:
+            return None
+        path = outcome_path(self.config) if mode != "backtest" else None
+        try:
+            return TradeOutcomes(self.learning, path)
+        except (ConfigError, StoreError) as error:
+            raise OperationalException(str(error)) from error
+
+    @property
+    def asked_leverage(self) -> float:
+        """The configured leverage of a leg."""
+        return self._ext.sizing.leverage
+
+    def explanation_of(self, spread_id: str) -> Explanation | None:
+        """Why the model of a spread said what it said last; None in a backtest."""
+        hosts = self._models.hosts if self._models else {}
+        host = next((pair for pair, spec in hosts.items() if spec.spread_id == spread_id), None)
+        explanations = getattr(self.freqai, "explanations", {})
+        return explanations.get(host)
+
+    def model_target(self, pair: str) -> str:
+        """Name the spread that the market is the host of, or the market."""
+        spec = self._models.hosts.get(pair) if self._models else None
+        return spec.spread_id if spec else super().model_target(pair)
+
+    def spread_columns(self, pair: str, dataframe: DataFrame) -> Any:
+        """Return the columns of the spread that the market is the host of."""
+        return self._models.columns(pair, dataframe, self._long_candles) if self._models else None
+
+    def _long_candles(self, pair: str) -> LegCandles | None:
+        """Candles of a market as far back as FreqAI has them."""
+        history = self.freqai.dd.historic_data.get(pair, {}).get(self.timeframe)
+        if history is not None and len(history):
+            return leg_candles(history)
+        return self._view.candles_of(pair)
+
+    @answer_on_error(None)
+    def _predicted(self, dataframe: DataFrame, metadata: dict) -> DataFrame | None:
+        """Let the host's model predict; None where it cannot be asked, which has its effect."""
+        return self.with_predictions(dataframe, metadata)
 
     def bot_start(self, **kwargs: Any) -> None:
         """Read limits and fees once, and continue the spreads of an earlier run."""
@@ -237,6 +306,14 @@ class SpreadStrategy(GuardedStrategy):
     def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Write what the leg's spread looks like, from both legs' raw candles."""
         self._view.refresh(self.dp, self.timeframe, live=self.broker.live)
+        if self._models is not None and metadata["pair"] in self._models.hosts:
+            self._models.align(self.freqai.train_queue)
+            predicted = self._predicted(dataframe, metadata)
+            if predicted is None:
+                self._models.forget(metadata["pair"])
+            else:
+                self._models.listen(metadata["pair"], predicted)
+                dataframe = predicted
         return add_spread_columns(dataframe, self._view, metadata["pair"], self._bands())
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:

@@ -1,0 +1,68 @@
+"""Ten markets, 45 days of 1m candles: peak memory and time of a whole FreqAI training round.
+
+``python -m benchmarks.model_memory [model]``. Made-up candles; stock Freqtrade backtests one day
+with a model trained on the 45 days before it.
+"""
+
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rehearsals.model_stage import model_stage
+
+DAYS = 47
+# Freqtrade knows the leverage tiers of real markets only.
+MARKETS = ("BTC", "ETH", "SOL", "XRP", "ADA", "DOGE", "LTC", "LINK", "AVAX", "BNB")
+
+
+def write_candles(folder: Path) -> None:
+    """Random walks, one file a market."""
+    size = DAYS * 1440
+    dates = pd.date_range("2024-01-01", periods=size, freq="1min", tz="UTC")
+    for number, market in enumerate(MARKETS):
+        rng = np.random.default_rng(number)
+        close = 100 * np.exp(0.0005 * rng.standard_normal(size).cumsum())
+        wick = 1 + 0.0003 * np.abs(rng.standard_normal(size))
+        frame = pd.DataFrame(
+            {
+                "date": dates.astype("datetime64[ms, UTC]"),
+                "open": np.concatenate([close[:1], close[:-1]]),
+                "high": close * wick,
+                "low": close / wick,
+                "close": close,
+                "volume": rng.exponential(100, size),
+            }
+        )
+        frame["high"] = frame[["open", "high"]].max(axis=1)
+        frame["low"] = frame[["open", "low"]].min(axis=1)
+        frame.to_feather(folder / f"{market}_USDT-1m.feather")
+
+
+def main() -> None:
+    """Print peak memory, CPU time and the time of each training."""
+    model = sys.argv[1] if len(sys.argv) > 1 else "SignalClassifier"
+    with tempfile.TemporaryDirectory() as name:
+        candles = Path(name) / "candles"
+        candles.mkdir()
+        write_candles(candles)
+        with model_stage(Path(name) / "user_data", candles, "1m") as stage:
+            stage.configure(timeframe="1m", strategy="CoinModels")
+            run = stage.freqtrade(
+                "backtesting", "--freqaimodel", model, "--timerange", "20240216-20240217",
+                "--cache", "none",
+            )  # fmt: skip
+    seconds = [float(found) for found in re.findall(r"candles in ([0-9.]+) s", run.log)]
+    rows = re.findall(r"trained on (\d+)", run.log)
+    print(
+        f"{model}: {len(seconds)} trainings on {min(rows)} to {max(rows)} candles, "
+        f"{sum(seconds):.0f} s in all (longest {max(seconds):.0f} s); "
+        f"peak {run.peak_mb:.0f} MB, {run.seconds:.0f} CPU seconds"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""What FreqAI asks every strategy of ours for: features, labels, and what they mean."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from freqtrade.exceptions import OperationalException
+from freqtrade.strategy import IStrategy
+from pandas import DataFrame
+
+from freqtrade_ext.errors import ConfigError
+from freqtrade_ext.learning import LearningSettings
+from freqtrade_ext.settings import load_part
+
+__all__ = ["ModelStrategy"]
+
+
+class ModelStrategy(IStrategy):
+    """
+    Base of strategies whose markets may have models.
+
+    A market's model predicts the market itself, unless it is the host of a spread.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        try:
+            self.learning = load_part(
+                config.get("ext"), "learning", LearningSettings, source="configuration"
+            )
+        except ConfigError as error:
+            raise OperationalException(str(error)) from error
+
+    @property
+    def has_models(self) -> bool:
+        """Whether FreqAI is enabled."""
+        return bool(self.config.get("freqai", {}).get("enabled", False))
+
+    def model_target(self, pair: str) -> str:
+        """Name what a market's model predicts: the market, unless it is a spread's host."""
+        return pair.replace("/", "_").replace(":", "_")  # FreqAI would drop the colon
+
+    def spread_columns(self, pair: str, dataframe: DataFrame) -> Mapping[str, np.ndarray] | None:
+        """Return the spread that a market's model predicts, candle by candle; None: no spread."""
+        return None
+
+    def feature_engineering_standard(
+        self, dataframe: DataFrame, metadata: dict, **kwargs: Any
+    ) -> DataFrame:
+        """Add the features; FreqAI calls this for training and for prediction alike."""
+        # FreqAI needs LightGBM; a strategy without models must start without it.
+        from freqtrade_ext.adapters.freqai._frames import add_features
+        from freqtrade_ext.adapters.freqai._outcome_columns import add_outcome_features
+
+        if self.config.get("freqaimodel") == "TradeOutcomeModel":
+            return add_outcome_features(dataframe)
+        return add_features(dataframe, self.spread_columns(metadata["pair"], dataframe))
+
+    def set_freqai_targets(self, dataframe: DataFrame, metadata: dict, **kwargs: Any) -> DataFrame:
+        """Add the labels."""
+        from freqtrade_ext.adapters.freqai._frames import add_labels
+
+        name = self.model_target(metadata["pair"])
+        return add_labels(dataframe, name, self.learning.labels)
+
+    def with_predictions(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        """Let FreqAI add the label's column, the probabilities and ``do_predict``."""
+        from freqtrade_ext.adapters.freqai._frames import OWN_COLUMNS
+
+        frame = self.freqai.start(dataframe, metadata, self)
+        return frame.drop(columns=[name for name in OWN_COLUMNS if name in frame])
