@@ -272,7 +272,7 @@ class ExtSettings(_Section):
 
     spreads: SpreadSettings = SpreadSettings()
     execution: ExecutionSettings = ExecutionSettings()
-    # Their types belong to other packages, which trading must not depend on: `load_part` reads them.
+    # Their types belong to packages that trading must not depend on: `load_part` reads them.
     scan: dict[str, Any] = {}
     risk: dict[str, Any] = {}
     signals: dict[str, Any] = {}
