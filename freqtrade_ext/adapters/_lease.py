@@ -404,7 +404,8 @@ class AccountLease:
                 )
             if before is not None:
                 logger.info(
-                    "[SAFETY] the lease of %s is taken over from process %d on %s",
+                    "[SAFETY] the lease of %s is taken over from process %d on %s, which ended "
+                    "without giving it back",
                     claim.name,
                     before.pid,
                     before.host,

@@ -14,7 +14,7 @@ class PassDiary:
 
     def __init__(self) -> None:
         self._last: frozenset[str] = frozenset()
-        self._said: dict[str, str] = {}
+        self._said: dict[str, tuple[str, str]] = {}  # market and text by key
         self._errors: frozenset[str] = frozenset()
 
     def write_look(self, report: PassReport) -> None:
@@ -25,10 +25,16 @@ class PassDiary:
         nothing is done about it, and nobody is told.
         """
         seen = {each.key: each for each in report.differences}
-        self._said = {key: text for key, text in self._said.items() if key in seen}
+        hidden = {each.market for each in report.deferred}
+        for key, (market, _) in list(self._said.items()):
+            if key not in seen and market not in hidden:
+                del self._said[key]
+                left = f"{len(self._said)} still there" if self._said else "nothing is left of any"
+                logger.info("[SAFETY] settled: %s (%s)", key, left)
         for key, difference in seen.items():
-            if key in self._last and self._said.get(key) != difference.text:
-                self._said[key] = difference.text
+            told = (difference.market, difference.text)
+            if key in self._last and self._said.get(key) != told:
+                self._said[key] = told
                 logger.warning("[SAFETY] %s: %s", difference.kind, difference.text)
         self._last = frozenset(seen)
         self.write(report)

@@ -503,7 +503,7 @@ class OrderGuard:
         settling_ms = self._policy.settling_of(entry.intent)
         text = f"no such order, said {watch.denials.count} times in {settling_ms} ms"
         intent = self._step(entry, IntentState.ABSENT, text)
-        log_line(logging.WARNING, "SAFETY", intent, f"absent, it never arrived: {text}")
+        log_line(logging.WARNING, "SAFETY", intent, f"absent: {text}; watched for 10 more minutes")
         return OrderOutcome(intent, error=watch.error)
 
     def _go_on(self, entry: Entry, watch: Watch, text: str) -> OrderOutcome | None:

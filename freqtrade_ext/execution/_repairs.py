@@ -136,7 +136,12 @@ class Repairs:
         """Take an order off the venue."""
         for order in difference.orders:
             self._venue.cancel(order)
-        return Done("canceled the order", is_done=True)
+        named = ", ".join(
+            f"{order.kind} order {order.venue_order_id} ({order.side} {plain(order.quantity)}, "
+            f"{order.client_order_id or 'no client id'})"
+            for order in difference.orders
+        )
+        return Done(f"canceled {named}: {difference.kind}", is_done=True)
 
     def adopt_order(self, difference: Difference) -> Done:
         """Let the books follow an order that is open on the venue."""

@@ -52,5 +52,11 @@ class SpreadResult:
             f"{self.spread_id} {self.direction} closed: {self.reason}, "
             f"z {self.z_at_entry:.2f} -> {z_exit}, gross {self.gross:.4f}, fees {self.fees:.4f}, "
             f"funding {self.funding:.4f}, net {self.net:.4f}, "
-            f"naked {self.naked_seconds:.1f} s ({self.naked_exposure:.0f} x s)"
+            f"{self._naked()}"
         )
+
+    def _naked(self) -> str:
+        if not self.naked_seconds:
+            return "never naked"
+        mean = self.naked_exposure / self.naked_seconds
+        return f"naked {self.naked_seconds:.1f} s ({mean:.2f} without a hedge on average)"

@@ -157,7 +157,7 @@ def test_a_closed_spread_is_one_line_in_the_log(books, caplog):
     (record,) = caplog.records
     assert record.getMessage() == (
         "[EXECUTION] ETH-BTC long closed: MEAN_REVERSION, z -2.50 -> -0.30, gross 9.0000, "
-        "fees 0.3515, funding -0.3000, net 8.3485, naked 60.0 s (9000 x s)"
+        "fees 0.3515, funding -0.3000, net 8.3485, naked 60.0 s (150.00 without a hedge on average)"
     )  # beta 1.5: |1.5 * 200 - 150| = 150 of 450 unhedged for the minute between the fills
 
 
