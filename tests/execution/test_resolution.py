@@ -38,7 +38,8 @@ Bugs that were planted in `_resolution`, one at a time, and the test that turned
   test_no_more_of_a_fill_is_certain_than_the_books_had_counted,
   test_an_order_counted_with_several_fills_is_certain_as_a_whole,
   test_what_was_counted_is_certain_once
-- an old fill leaves what was counted to the others: test_an_old_fill_uses_up_what_the_books_had_counted
+- an old fill leaves what was counted to the others:
+  test_an_old_fill_uses_up_what_the_books_had_counted
 - a later fill takes of it: test_a_fill_that_came_after_the_order_uses_up_nothing
 - the first denial's time is lost: test_denials_keep_the_time_of_the_first
 """
