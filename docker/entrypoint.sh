@@ -13,7 +13,18 @@ case "${1:-trade}" in
 esac
 [ $# -gt 0 ] || set -- trade
 
-# Recovery reads the same configuration files as the bot.
+# Recovery reads the same configuration files as the bot. It takes no other database and no other
+# user_data than they name, so it would look at the wrong one; Freqtrade takes shortened options too.
+for argument in "$@"; do
+    case "$argument" in
+        --db* | --u*)
+            echo "${argument%%=*}: recovery would read another database than the bot; not trading." \
+                "Set db_url or user_data_dir in the configuration instead." >&2
+            exit 2
+            ;;
+    esac
+done
+
 configs=()
 previous=""
 for argument in "$@"; do

@@ -156,9 +156,11 @@ class LiveExecution:
         return not questions and self._owner.is_at_rest()
 
     def is_open_question(self, client_order_id: str) -> bool:
-        """Whether an order was sent and its outcome is unknown."""
-        intent = self.guard.find(client_order_id)
-        return intent is not None and intent.state.is_open_question
+        """Whether an order was sent and its outcome is unknown; says so without the database."""
+        # The guard has every open question in memory. Of any other name only the store could tell,
+        # and one that cannot be read must not keep an order that reduces.
+        questions = self.guard.open_questions()
+        return any(intent.client_order_id == client_order_id for intent in questions)
 
     def is_unsettled(self, client_order_id: str) -> bool:
         """Whether an order may be on the exchange without being in the books."""

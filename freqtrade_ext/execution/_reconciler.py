@@ -20,6 +20,7 @@ from freqtrade_ext.execution._differences import (
 from freqtrade_ext.execution._ghosts import Ghosts, is_of_ghost
 from freqtrade_ext.execution._in_flight import (
     GRACE_MS,
+    REPORT_GRACE_MS,
     InFlight,
     in_flight,
     late_report,
@@ -68,7 +69,8 @@ class _Cause:
     """The orders that a market was last asked for, while its difference was `gap`."""
 
     gap: Decimal
-    since_ms: int  # when nothing explained it for the first time
+    since_ms: int  # when nothing explained this gap for the first time
+    apart_ms: int  # when nothing explained any gap of the market for the first time
     asked_ms: int = 0
     times: int = 0
     orders: tuple[OrderReport, ...] = ()
@@ -296,7 +298,10 @@ class Reconciler:
             market, cause = difference.market, self._causes.get(difference.market)
             if difference.kind not in _OF_POSITIONS or cause is None:
                 continue
-            gap, since_ms = difference.gap, cause.since_ms
+            # A gap that changes has its own time; one that changes at every look hides no longer
+            # than twice that.
+            gap = difference.gap
+            since_ms = min(cause.since_ms, cause.apart_ms + REPORT_GRACE_MS)
             reason = late_report(market, gap, since_ms, books, snapshot, by_id)
             if reason is not None and not self._is_proven(difference):
                 late[market] = reason
@@ -308,7 +313,9 @@ class Reconciler:
         gap = (position.quantity if position else Decimal(0)) - books.held(market)
         known = self._causes.get(market)
         if known is None or known.gap != gap:
-            known = self._causes[market] = _Cause(gap, work.snapshot.taken_ms)
+            taken_ms = work.snapshot.taken_ms
+            apart_ms = taken_ms if known is None else known.apart_ms
+            known = self._causes[market] = _Cause(gap, taken_ms, apart_ms)
         # A difference that is only reported lasts for days: its cause does not change.
         is_fresh = now_ms - known.asked_ms < _ASK_AGAIN_MS
         if is_fresh and known.times >= _ASK_AT_ONCE:

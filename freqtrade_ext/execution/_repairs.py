@@ -222,10 +222,13 @@ class Repairs:
         Return the orders that the books are to take.
 
         Freqtrade closes a trade as a whole when its stop fills. What others had added would be
-        booked as sold with it although it is still held: it stays a difference of its own.
+        booked as sold with it although it is still held: it stays a difference of its own. Where
+        more is held than the books show, a stop is a part of the sum like any other order.
         """
-        intents = (self._guard.find(order.client_order_id) for order in difference.orders)
-        if not any(intent and intent.purpose is IntentPurpose.STOP for intent in intents):
+        names = (order.client_order_id for order in difference.orders)
+        intents = (self._guard.find(name) for name in names if name)
+        has_stop = any(intent and intent.purpose is IntentPurpose.STOP for intent in intents)
+        if difference.kind not in CLOSINGS or not has_stop:
             return difference.orders
         return tuple(
             order for order in difference.orders if order.signed_filled * difference.gap > 0

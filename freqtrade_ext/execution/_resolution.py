@@ -204,14 +204,16 @@ def _move_hint(intent: Intent, evidence: Evidence, found_ms: Mapping[str, int]) 
     expected, in_doubt = intent.held_before, Decimal(0)
     counted = dict(intent.counted)
     for fill in evidence.fills or ():
-        match _came_later(fill, intent, found_ms):
-            case True:
-                expected += fill.quantity * fill.side.sign
-            case None if fill.side is intent.side:
-                # What the books had counted of its order, before this one, is no doubt.
-                left = counted.get(fill.venue_order_id, Decimal(0))
-                in_doubt += max(fill.quantity - left, Decimal(0)) * fill.side.sign
-                counted[fill.venue_order_id] = max(left - fill.quantity, Decimal(0))
+        came_later = _came_later(fill, intent, found_ms)
+        if came_later:
+            expected += fill.quantity * fill.side.sign
+            continue
+        # What the books had counted of its order, before this one, is no doubt; a fill that is too
+        # old for one uses that up all the same.
+        left = counted.get(fill.venue_order_id, Decimal(0))
+        counted[fill.venue_order_id] = max(left - fill.quantity, Decimal(0))
+        if came_later is None and fill.side is intent.side:
+            in_doubt += max(fill.quantity - left, Decimal(0)) * fill.side.sign
     position = evidence.position or Decimal(0)
     if (position - expected - in_doubt) * intent.side.sign <= 0:
         return ""

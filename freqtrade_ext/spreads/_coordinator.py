@@ -87,8 +87,8 @@ def decide(position: SpreadPosition, event: Event) -> tuple[SpreadPosition, list
        A leg partly gone trims the other, and is not bought back; an excess is reduced to the aim.
     6. Orders that only reduce are reduce-only and are repeated without limit, with an alert
        after every ``alert_after`` failures; a trim becomes a full unwind after ``max_retries``.
-       After a rejection the ``retry_interval_ms`` counts from when the order was sent: proving
-       that one never arrived has taken longer than that.
+       After the rejection of an exit or an unwind the ``retry_interval_ms`` counts from when the
+       order was sent: proving that one never arrived has taken longer than that.
     7. Whatever fills late, twice or too much is booked once and repaired.
     """
     before = position.state
@@ -200,7 +200,8 @@ def _end_order(
     if not was_needed:  # its end is what we wanted: no failure, no pause
         return position, []
     # Nothing of a rejected order can still fill: a leg that must go waits no longer than it has.
-    is_over = isinstance(event, OrderRejected) and order.reduce_only
+    must_go = order.purpose in {Purpose.EXIT, Purpose.UNWIND}
+    is_over = isinstance(event, OrderRejected) and must_go
     return _end_short(position, event.leg, order.submitted_ms if is_over else position.clock_ms)
 
 

@@ -18,7 +18,10 @@ Bugs planted by hand, each caught by the test named:
 14. orders of nobody have a name for spreads -> test_only_orders_of_spreads_have_names
 15. settings are learnt once only -> test_a_leverage_that_somebody_changed_is_set_anew
 16. they are learnt at any price -> test_a_spent_budget_leaves_the_settings_for_later
-17. the off setting is silent -> test_a_guard_that_is_off_says_so (test_guarded_strategy)
+17. a question is none, or everything is one ->
+    test_a_lost_order_is_an_open_question_until_it_is_found
+18. questions are looked for in the database -> test_open_questions_are_told_without_the_database
+19. the off setting is silent -> test_a_guard_that_is_off_says_so (test_guarded_strategy)
 """
 
 import logging
@@ -230,13 +233,33 @@ def test_a_lost_order_is_an_open_question_until_it_is_found(stage):
     with pytest.raises(Exception, match="Could not place buy order"):
         stage.order()
     assert stage.intents[0].state is IntentState.UNKNOWN
-    assert stage.live.is_unsettled(stage.intents[0].client_order_id)
+    name = stage.intents[0].client_order_id
+    assert stage.live.is_unsettled(name)
+    assert stage.live.is_open_question(name)
     stage.bench.server.faults = type(stage.bench.server.faults)()
     stage.live._account.clock.sleep(5)
     stage.loop()
     assert stage.intents[0].state is IntentState.CONFIRMED
+    assert not stage.live.is_open_question(name)
     stage.book()
     assert stage.trades[0].amount == 0.1
+
+
+def test_open_questions_are_told_without_the_database(stage, monkeypatch):
+    """Or what is left of a spread would not leave while the database cannot be read."""
+    stage.bench.fault(ORDER, Effect.LOSE_RESPONSE)
+    stage.bench.fault("GET /fapi/v1/order", Effect.DROP_REQUEST, times=30)
+    with pytest.raises(Exception, match="Could not place buy order"):
+        stage.order()
+    name = stage.intents[0].client_order_id
+
+    def unreadable(table, client_order_id):
+        raise StoreError("the disk does not answer")
+
+    stage.bench.server.faults = type(stage.bench.server.faults)()
+    monkeypatch.setattr(IntentTable, "find", unreadable)
+    assert stage.live.is_open_question(name)
+    assert not stage.live.is_open_question("ETH-BTC.856bfd-Au1-myc87pc0")
 
 
 def test_only_orders_of_spreads_have_names(stage):

@@ -16,7 +16,9 @@ Bugs planted by hand, each caught by the test named:
 7. a file name with a space falls apart -> test_recovery_reads_the_configuration_of_the_bot
 8. the port is published to the world -> test_the_port_is_published_on_this_machine_only
 9. user_data is part of the image -> test_secrets_and_data_never_reach_the_builder
-10. without a constraint pip may change Freqtrade's versions ->
+10. another database is traded than recovered, or only `--db-url=x` is refused ->
+    test_a_database_that_recovery_would_not_read_is_refused
+11. without a constraint pip may change Freqtrade's versions ->
     test_the_package_is_installed_without_changing_freqtrades_pins
 """
 
@@ -289,6 +291,21 @@ def test_recovery_reads_the_configuration_of_the_bot(run_entrypoint):
     recover, trade = run_entrypoint(*arguments).calls
     assert recover == ["freqtrade-ext", "recover", "-c", "a b.json", "-c", "c.json", "-c", "d.json"]
     assert trade == ["freqtrade", *arguments]
+
+
+@pytest.mark.parametrize("option", ["--db-url", "--userdir", "--user-data-dir", "--db"])
+@pytest.mark.parametrize("joined", [True, False])
+def test_a_database_that_recovery_would_not_read_is_refused(run_entrypoint, option, joined):
+    given = [f"{option}=sqlite:///secret"] if joined else [option, "sqlite:///secret"]
+    done = run_entrypoint("trade", "-c", "a.json", *given)
+    assert (done.returncode, done.calls) == (2, [])
+    assert f"{option}: recovery would read another database" in done.errors
+    assert "secret" not in done.errors  # a URL may hold a password
+
+
+def test_other_commands_may_name_a_database(run_entrypoint):
+    arguments = ["show_trades", "--db-url", "sqlite:///x"]
+    assert run_entrypoint(*arguments).calls == [["freqtrade", *arguments]]
 
 
 @pytest.mark.parametrize("code", [1, 2, 137])

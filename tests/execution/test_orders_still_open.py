@@ -12,7 +12,10 @@ up (two_orders); the bound is never over, or begins anew at every look (not_for_
 inherits the age of an old one (has_its_own_time); the order is canceled as stale meanwhile
 (nothing_is_written_off); executions of others do not end the wait (to_the_digit); the second look
 before a repair does not wait (in_between); the list is not asked for again once it was asked for
-three times (asked_for_at_every_look).
+three times (asked_for_at_every_look); excesses, or gaps whose orders cannot be asked for, are
+not waited for (left_alone_until_a_time, nothing_is_reported_either); an item of the inbox is closed
+while its gap is hidden (outlasts_an_order); a gap that changes at every look is never too old
+(changes_at_every_look).
 """
 
 from dataclasses import replace
@@ -21,12 +24,14 @@ import pytest
 
 from freqtrade_ext.execution import (
     BookedOrderRef,
+    DifferenceKind,
     IntentPurpose,
     OrderKind,
     OrderOrigin,
     OrderSide,
 )
 from freqtrade_ext.execution._in_flight import REPORT_GRACE_MS, late_report
+from freqtrade_ext.settings import PolicySettings
 from tests.execution.reconcile_doubles import (
     BTC,
     ETH,
@@ -151,6 +156,60 @@ def test_a_gap_that_changes_has_its_own_time(world):
     world.exchange.held[BTC] = D(0)
     world.look_and_act(2)
     assert world.books.written_off == []
+
+
+def test_a_gap_that_changes_at_every_look_hides_not_for_ever(world):
+    """From the first look at 5 s until 65 s; then a difference takes its two looks."""
+    for number in range(13):
+        world.exchange.held[BTC] = D("0.1") * (number % 2)
+        world.look_and_act()
+        assert world.books.written_off == []
+    assert world.inbox.items == []
+    world.look_and_act()
+    assert [quantity for _, quantity, _ in world.books.written_off] == [D(1)]
+
+
+@pytest.fixture
+def fuller():
+    """One is booked, two are held; an entry order of ours rests untouched for a minute."""
+    world = World(PolicySettings())
+    world.holds(BTC, "2", booked="1")
+    resting = open_order(BTC, "1", venue_order_id="55", time_ms=START_MS - 60_000)
+    world.exchange.resting.append(resting)
+    ref = BookedOrderRef("55", BTC, is_open=True, is_stop=False)
+    world.books.trades[0] = replace(world.books.trades[0], orders=(ref,))
+    return world
+
+
+def test_an_excess_that_our_order_may_have_made_is_left_alone_until_a_time(fuller):
+    fuller.look_and_act(7)  # from 5 s to 35 s
+    assert fuller.repairs == []
+    fuller.look_and_act()
+    assert [each.signed_quantity for each in fuller.repairs] == [D(-1)]
+    fuller.look_and_act(3)
+    assert (len(fuller.repairs), fuller.exchange.held[BTC]) == (1, D(1))
+
+
+def test_nothing_is_reported_either_while_the_orders_cannot_be_asked_for(fuller):
+    fuller.exchange.failing = {"orders"}
+    assert fuller.look_and_act(6).differences == ()
+    assert fuller.inbox.items == []
+    assert {each.kind for each in fuller.look_and_act(2).differences} == {DifferenceKind.UNKNOWN}
+
+
+def test_what_a_person_has_decided_outlasts_an_order_that_hides_it():
+    world = World(PolicySettings(manual_add="report"))
+    world.holds(BTC, "2", booked="1")
+    world.look_and_act(2)
+    (item,) = world.inbox.open_items()
+    world.inbox.decide(item.id, "ignore")
+    world.guard.intents["fx-2"] = intent(BTC, "1", client_order_id="fx-2")
+    world.exchange.place(BTC, "1", "fx-2")
+    assert [each.market for each in world.look_and_act(2).deferred] == [BTC]
+    assert [(each.id, each.decision) for each in world.inbox.open_items()] == [(item.id, "ignore")]
+    world.exchange.resting.clear()
+    world.look_and_act(2)
+    assert [(each.id, each.decision) for each in world.inbox.open_items()] == [(item.id, "ignore")]
 
 
 @pytest.mark.parametrize("origin", list(OrderOrigin))

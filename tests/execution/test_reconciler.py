@@ -18,7 +18,8 @@ order that ended unfilled becomes a trade (ended_unfilled); a refused order hide
 (lags_behind_a_fresh_fill); it waits everywhere (nothing_has_changed_of_late); passes that wait are
 counted (does_not_count); it waits without end (never_rest) or in vain (longer_than_it_may); a
 closed trade's orders explain nothing (only_just_closed); an addition is booked with our stop
-(not_booked_with_our_stop), or never (took_away_again).
+(not_booked_with_our_stop), or never (took_away_again), or alone where more is held
+(where_more_is_held_than_before); orders without a name are looked for (nobodys_stop).
 """
 
 import re
@@ -370,6 +371,30 @@ def test_what_others_added_is_not_booked_with_our_stop_that_closes_the_trade(wor
     assert world.books.read().held(BTC) == 0
     (left,) = world.look_and_act().differences
     assert (left.kind, left.gap) == (DifferenceKind.UNKNOWN_POSITION, D("0.5"))
+
+
+def test_a_stop_is_booked_with_what_others_added_where_more_is_held_than_before():
+    """Books 10; a person bought 13, our stop sold 10: 13 are held, and both orders say why."""
+    world = world_with(manual_add="adopt")
+    world.holds(BTC, "10")
+    world.exchange.trade(BTC, "13")
+    name = world.exchange.trade(BTC, "-10").client_order_id
+    stop = intent(BTC, "-10", client_order_id=name, purpose=IntentPurpose.STOP, reduce_only=True)
+    world.guard.intents[name] = stop
+    world.look_and_act(2)
+    assert [each.signed_filled for each in world.books.adopted] == [D(13), D(-10)]
+    assert world.books.read().held(BTC) == 13
+
+
+def test_an_order_without_a_client_order_id_is_nobodys_stop(world, monkeypatch):
+    world.holds(BTC, "1")
+    world.exchange.trade(BTC, "-0.4")
+    world.exchange.history[0] = replace(world.exchange.history[0], client_order_id="")
+    asked, find = [], world.guard.find
+    monkeypatch.setattr(world.guard, "find", lambda name: asked.append(name) or find(name))
+    world.look_and_act(2)
+    assert [each.signed_filled for each in world.books.adopted] == [D("-0.4")]
+    assert "" not in asked
 
 
 def test_what_others_added_and_took_away_again_is_booked(world):

@@ -38,6 +38,9 @@ Bugs that were planted in `_resolution`, one at a time, and the test that turned
   test_no_more_of_a_fill_is_certain_than_the_books_had_counted,
   test_an_order_counted_with_several_fills_is_certain_as_a_whole,
   test_what_was_counted_is_certain_once
+- an old fill leaves what was counted to the others:
+  test_an_old_fill_uses_up_what_the_books_had_counted
+- a later fill takes of it: test_a_fill_that_came_after_the_order_uses_up_nothing
 - the first denial's time is lost: test_denials_keep_the_time_of_the_first
 """
 
@@ -305,6 +308,27 @@ def test_no_more_of_a_fill_is_certain_than_the_books_had_counted():
     assert judged(retry(_55="5"), "-2.6", bought("5"), late) == Absent()
     assert isinstance(judged(retry(_55="5"), "-2.5", bought("5"), late), StillUnknown)
     assert judged(retry(_55="5"), "-2.6", bought("7.2")) == Absent()
+
+
+def test_an_old_fill_uses_up_what_the_books_had_counted():
+    """The same order with its first fill 6 s ago: or the next exit would be in question for 300 s.
+
+    5 counted, 2.2 late: -4.8 by the books, -2.6 held, and the exit never arrived.
+    """
+    old = bought("5", ms=-6_000)
+    late = bought("2.2", fill_id="f2")
+    assert judged(retry(_55="5"), "-2.6", old, late) == Absent()
+    assert isinstance(judged(retry(_55="5"), "-2.5", old, late), StillUnknown)
+
+
+def test_a_fill_that_came_after_the_order_uses_up_nothing():
+    """Of what was counted, all was filled before: 7.2 of the first fill, though it is listed last.
+
+    Its 4.8 of later are explained by themselves; nothing more is.
+    """
+    later, first = bought("4.8", ms=1_500, fill_id="f2"), bought("7.2")
+    assert judged(retry(_55="7.2"), 0, later, first) == Absent()
+    assert isinstance(judged(retry(_55="7.2"), "0.1", later, first), StillUnknown)
 
 
 def test_an_order_counted_with_several_fills_is_certain_as_a_whole():

@@ -354,6 +354,19 @@ def test_entry_that_nobody_fills_ends_flat():
     assert story.state is SpreadState.FLAT
 
 
+@pytest.mark.parametrize("pause", [0, 10_000])
+def test_a_rejected_trim_waits_for_its_pause(pause):
+    """Whenever it was sent: nothing is held alone that must go, and its attempts are counted."""
+    story = leg_b_ends_short("-10", CoordinatorPolicy(max_retries=2, retries_before_trim=0))
+    assert [o.purpose for o in story.orders] == [Purpose.TRIM]
+    story.now_ms += pause
+    story.end(A, OrderRejected)
+    assert story.last == []
+    assert story.wait(1_999) == []
+    story.wait(1)
+    assert [o.purpose for o in story.orders] == [Purpose.TRIM]
+
+
 def test_both_legs_short_by_the_same_share_are_open_at_that_share():
     story = Story(CoordinatorPolicy(retries_before_trim=0)).enter()
     story.fill(A, "5")

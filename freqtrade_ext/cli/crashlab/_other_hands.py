@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 
 from freqtrade_ext.cli.crashlab._judge import ExchangeView
 from freqtrade_ext.sandbox import Event
 from freqtrade_ext.sandbox.journal import OrderAccepted, OrderFilled
 
-__all__ = ["held_before_us", "without_others"]
+__all__ = ["held_before_us", "left_to_others", "without_others"]
+
+_REPAIR = "repair-"  # what reconciliation sells may be a person's, and is no part of our trades
 
 
 def held_before_us(events: Iterable[Event], since_ms: int) -> dict[str, float]:
@@ -39,6 +42,33 @@ def held_before_us(events: Iterable[Event], since_ms: int) -> dict[str, float]:
     return held
 
 
+def left_to_others(events: Iterable[Event], since_ms: int) -> dict[str, float]:
+    """
+    Find earlier positions of others in symbols where nothing of ours can be left.
+
+    Parameters
+    ----------
+    events, since_ms :
+        As of `held_before_us`.
+
+    Returns
+    -------
+    dict of str to float
+        What `held_before_us` finds, where the client's own fills add up to zero. Repairs are left
+        out: one that sold what was a person's leaves ours in its place.
+    """
+    events = tuple(events)
+    ours: dict[str, Decimal] = {}
+    for event in events:
+        if not isinstance(event, OrderFilled) or event.time_ms < since_ms:
+            continue
+        if event.origin != "external" and not event.client_order_id.startswith(_REPAIR):
+            signed = event.quantity if event.side.lower() == "buy" else -event.quantity
+            ours[event.symbol] = ours.get(event.symbol, Decimal(0)) + signed
+    held = held_before_us(events, since_ms)
+    return {symbol: quantity for symbol, quantity in held.items() if not ours.get(symbol)}
+
+
 def without_others(
     view: ExchangeView,
     earlier: Callable[[], Mapping[str, float]],
@@ -53,7 +83,7 @@ def without_others(
     view : ExchangeView
         The truth.
     earlier : callable
-        What `held_before_us` finds; asked for only where it matters.
+        What `left_to_others` finds; asked for only where it matters.
     booked : collection of str
         Symbols in which a trade is open: there the bot answers for all of the position.
     reported : collection of str

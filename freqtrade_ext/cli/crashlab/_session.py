@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from freqtrade_ext.cli.crashlab._judge import Difference, ExchangeView, differences, is_naked
-from freqtrade_ext.cli.crashlab._other_hands import held_before_us, without_others
+from freqtrade_ext.cli.crashlab._other_hands import left_to_others, without_others
 from freqtrade_ext.cli.crashlab._stage import CrashStage
 from freqtrade_ext.errors import ExtensionError
 from freqtrade_ext.sandbox import Event, Fault, FaultPlan, SpreadLegs
@@ -215,15 +215,15 @@ class Session:
         view: ExchangeView = self.on_exchange(exchange_view)
         books = read_bot_books(self.stage.stage.database)
         if books is not None:
-            view = without_others(view, self._held_before_us, books.held, books.reported)
+            view = without_others(view, self._left_to_others, books.held, books.reported)
         found = None if books is None else tuple(differences(view, books.held, books.known_orders))
         trades = 0 if books is None else books.open_trades
         sample = Sample(now_ms, view, found, trades, is_naked(view, self.spreads))
         self.samples.append(sample)
         return sample
 
-    def _held_before_us(self) -> Mapping[str, float]:
-        return held_before_us(self.events(), self.begin_ms)
+    def _left_to_others(self) -> Mapping[str, float]:
+        return left_to_others(self.events(), self.begin_ms)
 
     def known_orders(self) -> frozenset[str]:
         """Venue ids that the bot's database shows."""

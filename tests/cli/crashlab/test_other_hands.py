@@ -6,6 +6,9 @@ Bugs planted by hand in ``_other_hands.py``, each killed by the test named:
 - what is added later counts too: ``test_what_is_added_to_a_position_of_ours_is_no_earlier_one``
 - fills of an earlier run count: ``test_only_this_run_counts``
 - sells are added: ``test_what_others_bought_and_sold_before_us_is_added_up``
+- ours may be left, or a repair is ours: ``test_where_ours_may_be_left_nothing_is_a_persons``
+- fills of others are ours, or those of an earlier run:
+  ``test_where_ours_is_closed_the_rest_is_a_persons``
 - a larger or an opposite position is a person's: ``test_what_is_more_or_other_is_an_orphan``
 - a position that nobody reported is left alone: ``test_what_the_bot_has_not_seen_is_missed``
 - a position with a trade is left alone: ``test_with_a_trade_the_bot_answers_for_all_of_it``
@@ -13,12 +16,17 @@ Bugs planted by hand in ``_other_hands.py``, each killed by the test named:
 - the journal is read at every look: ``test_the_journal_is_read_only_where_it_matters``
 """
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from freqtrade_ext.cli.crashlab._judge import ExchangeView, differences
-from freqtrade_ext.cli.crashlab._other_hands import held_before_us, without_others
+from freqtrade_ext.cli.crashlab._other_hands import (
+    held_before_us,
+    left_to_others,
+    without_others,
+)
 from freqtrade_ext.cli.crashlab._session import Sample
 from freqtrade_ext.sandbox.journal import OrderAccepted, OrderFilled
 
@@ -77,6 +85,26 @@ def test_what_is_added_to_a_position_of_ours_is_no_earlier_one():
 def test_only_this_run_counts():
     events = [accepted(1, ETH), fill(2, ETH, 7), fill(10, ETH, 2)]
     assert held_before_us(events, 10) == {ETH: 2.0}
+
+
+def test_where_ours_may_be_left_nothing_is_a_persons():
+    """A person holds 2.5, we buy 2, the repair sells 2.5: the 2 that are left are ours."""
+    before = [fill(1, ETH, 2.5), accepted(2, ETH), fill(3, ETH, 2, "client")]
+    assert left_to_others(before, 0) == {}
+    repair = replace(fill(4, ETH, -2.5, "client"), client_order_id="repair-5cc97146-1-1")
+    assert left_to_others([*before, repair], 0) == {}
+    as_if_ours = replace(repair, quantity=Decimal(2))
+    assert left_to_others([*before, as_if_ours], 0) == {}
+
+
+def test_where_ours_is_closed_the_rest_is_a_persons():
+    events = [fill(1, ETH, 2.5), accepted(2, ETH), fill(3, ETH, 2, "client"), fill(3, BTC, 1)]
+    events += [fill(4, ETH, -0.3, "client"), fill(5, ETH, -1.7, "client")]
+    repair = replace(fill(6, ETH, -1, "client"), client_order_id="repair-5cc97146-1-1")
+    assert left_to_others([*events, repair], 0) == {ETH: 2.5, BTC: 1.0}
+    assert left_to_others([fill(-1, ETH, 9, "client"), *events], 0) == {ETH: 2.5, BTC: 1.0}
+    closed_by_others = [*events[:-1], fill(7, ETH, -1.7)]
+    assert left_to_others(closed_by_others, 0) == {BTC: 1.0}
 
 
 def seen(quantity, *, earlier=2.5, booked=(), reported=(ETH,), foreign=1):
