@@ -1,12 +1,16 @@
 """What reconciliation sees and does, as log lines: each difference once, not at every look."""
 
 import logging
+from typing import Final
 
-from freqtrade_ext.execution import PassReport
+from freqtrade_ext.execution import Difference, DifferenceKind, PassReport
 
 __all__ = ["PassDiary"]
 
 logger = logging.getLogger(__name__)
+
+# Not every look asks for the orders of every market; what is canceled is told by its action.
+_OF_ORDERS: Final = frozenset({DifferenceKind.FOREIGN_ORDER, DifferenceKind.STALE_ORDER})
 
 
 class PassDiary:
@@ -14,7 +18,7 @@ class PassDiary:
 
     def __init__(self) -> None:
         self._last: frozenset[str] = frozenset()
-        self._said: dict[str, tuple[str, str]] = {}  # market and text by key
+        self._said: dict[str, Difference] = {}
         self._errors: frozenset[str] = frozenset()
 
     def write_look(self, report: PassReport) -> None:
@@ -26,18 +30,23 @@ class PassDiary:
         """
         seen = {each.key: each for each in report.differences}
         hidden = {each.market for each in report.deferred}
-        for key, (market, _) in list(self._said.items()):
-            if key not in seen and market not in hidden:
+        for key, difference in list(self._said.items()):
+            if key not in seen and difference.market not in hidden:
                 del self._said[key]
-                left = f"{len(self._said)} still there" if self._said else "nothing is left of any"
-                logger.info("[SAFETY] settled: %s (%s)", key, left)
+                self._write_settled(difference)
         for key, difference in seen.items():
-            told = (difference.market, difference.text)
-            if key in self._last and self._said.get(key) != told:
-                self._said[key] = told
+            told = self._said.get(key)
+            if key in self._last and (told is None or told.text != difference.text):
+                self._said[key] = difference
                 logger.warning("[SAFETY] %s: %s", difference.kind, difference.text)
         self._last = frozenset(seen)
         self.write(report)
+
+    def _write_settled(self, difference: Difference) -> None:
+        if difference.kind in _OF_ORDERS:
+            return
+        left = f"{len(self._said)} still open" if self._said else "none is open"
+        logger.info("[SAFETY] settled: %s of %s (%s)", difference.kind, difference.market, left)
 
     def write(self, report: PassReport) -> None:
         """Log actions, and errors that the last pass did not have."""

@@ -1,7 +1,6 @@
 """Whose the orders of positions in single markets are: what each is for, and what it says."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 
 from freqtrade.persistence import Trade
@@ -12,18 +11,11 @@ from freqtrade_ext.adapters._booked_positions import (
     open_trade_id,
 )
 from freqtrade_ext.adapters._order_gate import AskedOrder
+from freqtrade_ext.adapters._order_words import OrderWords
 from freqtrade_ext.execution import Intent, IntentPurpose, OrderOutcome
 from freqtrade_ext.risk import CloseReason
 
-__all__ = ["OrderWords", "PositionOrders"]
-
-
-@dataclass(slots=True)
-class OrderWords:
-    """What was decided last for each market, so that an order can say why it is sent."""
-
-    entry_tags: dict[str, str] = field(default_factory=dict)
-    closes: dict[str, str] = field(default_factory=dict)
+__all__ = ["PositionOrders"]
 
 
 class PositionOrders:

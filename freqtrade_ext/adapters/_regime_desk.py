@@ -17,7 +17,7 @@ from freqtrade.persistence import PairLocks, Trade
 from freqtrade_ext.adapters._account_watch import AccountLook, AccountWatch
 from freqtrade_ext.adapters._exit_keeper import ExitKeeper
 from freqtrade_ext.adapters._market_track import LastCandle, MarketTrack
-from freqtrade_ext.adapters._position_orders import OrderWords
+from freqtrade_ext.adapters._order_words import OrderWords
 from freqtrade_ext.adapters._regime_inputs import BITCOIN, ETHER, RegimeInputs
 from freqtrade_ext.adapters.risk_store import RiskStore
 from freqtrade_ext.risk import (

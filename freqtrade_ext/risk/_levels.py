@@ -81,8 +81,14 @@ def target_after(
 
 
 def set_first_stop(view: PositionView, state: ExitState, settings: RiskSettings) -> ExitState:
-    """Keep the first known ATR, and the stop that it gives before anything else is looked at."""
-    return _tightened(view, _with_atr(view, state), settings)
+    """
+    Keep the first known ATR; give a new position the stop that it implies.
+
+    A stop that stood already is left alone: this look's ATR must not move it against this look's
+    own extremes.
+    """
+    state = _with_atr(view, state)
+    return state if state.stop is not None else _tightened(view, state, settings)
 
 
 def first_stop_distance(view: PositionView, state: ExitState, settings: RiskSettings) -> float:

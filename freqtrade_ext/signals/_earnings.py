@@ -126,8 +126,29 @@ def layer_earnings(
 
 
 def result_sum(results: ArrayLike) -> ResultSum:
-    """Sum the results of some trades."""
-    earned = np.asarray(results, dtype=np.float64)
+    """
+    Sum the results of some trades.
+
+    Parameters
+    ----------
+    results : array-like of shape (n,)
+        Result of each trade, in any one unit; finite.
+
+    Returns
+    -------
+    ResultSum
+
+    Raises
+    ------
+    InfeasibleError
+        If a result is not finite.
+
+    Examples
+    --------
+    >>> result_sum([2.0, -1.0, 2.0]).total
+    3.0
+    """
+    earned = _finite(results, "results")
     count = int(earned.size)
     error = float(np.std(earned, ddof=1) / math.sqrt(count)) if count > 1 else math.nan
     mean = float(earned.mean()) if count else math.nan

@@ -21,12 +21,11 @@ from freqtrade_ext.stats._rolling_cointegration import (
     engle_granger_rolling,
 )
 from freqtrade_ext.stats._rolling_hurst import rolling_hurst
-from freqtrade_ext.stats._trade_objective import TOO_FEW_TRADES_SCORE, trade_objective
+from freqtrade_ext.stats._trade_objective import trade_objective
 from freqtrade_ext.stats._unit_root import AdfResult, adf
 from freqtrade_ext.stats._z_score import formation_z_score, rolling_z_score
 
 __all__ = [
-    "TOO_FEW_TRADES_SCORE",
     "AdfResult",
     "Backend",
     "CointegrationResult",

@@ -8,10 +8,10 @@ from numpy.typing import ArrayLike
 
 from freqtrade_ext.errors import InfeasibleError
 
-__all__ = ["TOO_FEW_TRADES_SCORE", "trade_objective"]
+__all__ = ["trade_objective"]
 
 MIN_TRADES: Final = 10
-TOO_FEW_TRADES_SCORE: Final = -100.0
+_TOO_FEW_TRADES: Final = -100.0
 # A set without a single loss has an infinite profit factor and would end every search.
 _LARGEST_PROFIT_FACTOR: Final = 10.0
 _YEAR_DAYS: Final = 365.0
@@ -66,7 +66,7 @@ def trade_objective(profits: ArrayLike, *, days: float) -> float:
         raise InfeasibleError(f"days must be above 0, not {days}")
     count = values.size
     if count < MIN_TRADES:
-        return TOO_FEW_TRADES_SCORE
+        return _TOO_FEW_TRADES
     return _sharpe(values, days) + math.log1p(_profit_factor(values)) + 0.1 * math.sqrt(count)
 
 

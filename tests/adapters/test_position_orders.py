@@ -14,7 +14,8 @@ import pytest
 from freqtrade.persistence import Trade
 
 from freqtrade_ext.adapters._order_gate import AskedOrder
-from freqtrade_ext.adapters._position_orders import OrderWords, PositionOrders
+from freqtrade_ext.adapters._order_words import OrderWords
+from freqtrade_ext.adapters._position_orders import PositionOrders
 from freqtrade_ext.execution import IntentPurpose, OrderKind, OrderSide
 
 from .doubles import BTC, ETH, add_order

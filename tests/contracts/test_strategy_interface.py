@@ -74,7 +74,9 @@ def test_a_dataclass_with_postponed_annotations_fails_in_a_strategy_file(tmp_pat
 
 def test_protections_can_be_given_a_folder_of_the_user():
     """Not advertised: the resolver has no folder of its own, but uses one that it is given."""
-    assert ProtectionResolver.user_subdir is None
+    fresh = "from freqtrade.resolvers.protection_resolver import ProtectionResolver as R; "
+    code = f"{fresh}import sys; sys.exit(R.user_subdir is not None)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     paths = ProtectionResolver.build_search_paths(
         {"user_data_dir": USER_DATA}, user_subdir="protections"
     )

@@ -266,6 +266,18 @@ def test_trailing_stop_of_this_candle_does_not_meet_its_earlier_low(short):
 
 
 @BOTH
+def test_a_calmer_market_does_not_move_the_stop_against_the_low_of_the_same_candle(short):
+    """Trailing from 104: 1.2 x 2 below is 101.6; with the ATR of the last look it is 102.8."""
+    walk = Walk(bare(), short=short)
+    walk.look(100, atr=2.0)
+    walk.look(104, atr=2.0)
+    assert walk.stop == pytest.approx(104 - 1.2 * 2)
+    assert walk.look(104, low=102, atr=1.0) is None  # above 101.6, below the new 102.8
+    assert walk.stop == pytest.approx(104 - 1.2)
+    assert walk.look(103, low=102.5, atr=1.0) == closed(CloseReason.TRAILING)
+
+
+@BOTH
 def test_close_below_the_trailing_stop_of_the_same_candle_closes(short):
     walk = Walk(bare(), short=short)
     walk.look(100.0)

@@ -57,7 +57,7 @@ def test_any_result_is_json(numbers: list[float]) -> None:
 def test_the_line_says_all_that_matters() -> None:
     assert RESULT.line() == (
         "ETH-BTC long closed: MEAN_REVERSION, z -2.51 -> -0.41, gross 12.3457, fees 1.2000, "
-        "funding -0.3000, net 10.8457, naked 0.2 s (520.00 without a hedge on average)"
+        "funding -0.3000, net 10.8457, naked 0.2 s (522.00 without a hedge on average)"
     )
 
 
