@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,48 +53,12 @@ class Entry:
     text: str
 
 
-def settings_table() -> str:
-    """Every key of the ``ext`` section."""
+def settings_table(model: type[BaseModel], without: str = "\0") -> str:
+    """Every key of a section of the configuration but those that begin with a text."""
     rows = [
         (f"`{path}`", allowed, f"`{_json(default)}`", text)
-        for path, allowed, default, text in _settings(ExtSettings, "")
-    ]
-    return _table(("key", "allowed", "default", "meaning"), rows)
-
-
-def scan_settings_table() -> str:
-    """Every key of ``ext.scan``."""
-    rows = [
-        (f"`{path}`", allowed, f"`{_json(default)}`", text)
-        for path, allowed, default, text in _settings(ScanSection, "")
-    ]
-    return _table(("key", "allowed", "default", "meaning"), rows)
-
-
-def risk_settings_table() -> str:
-    """Every key of ``ext.risk``."""
-    rows = [
-        (f"`{path}`", allowed, f"`{_json(default)}`", text)
-        for path, allowed, default, text in _settings(RiskSettings, "")
-    ]
-    return _table(("key", "allowed", "default", "meaning"), rows)
-
-
-def learning_settings_table() -> str:
-    """Every key of ``ext.learning``."""
-    rows = [
-        (f"`{path}`", allowed, f"`{_json(default)}`", text)
-        for path, allowed, default, text in _settings(LearningSettings, "")
-    ]
-    return _table(("key", "allowed", "default", "meaning"), rows)
-
-
-def signal_settings_table() -> str:
-    """Every key of ``ext.signals`` but the switches of the layers, which are all alike."""
-    rows = [
-        (f"`{path}`", allowed, f"`{_json(default)}`", text)
-        for path, allowed, default, text in _settings(SignalSettings, "")
-        if not path.startswith("layers.")
+        for path, allowed, default, text in _settings(model, "")
+        if not path.startswith(without)
     ]
     return _table(("key", "allowed", "default", "meaning"), rows)
 
@@ -271,17 +236,19 @@ def diagram() -> str:
 
 
 PARTS: Final[dict[tuple[str, str], Callable[[], str]]] = {
-    ("configuration.md", "settings"): settings_table,
+    ("configuration.md", "settings"): partial(settings_table, ExtSettings),
     ("configuration.md", "book fields"): book_table,
     ("configuration.md", "spread fields"): spread_table,
-    ("models.md", "learning settings"): learning_settings_table,
-    ("scan_command.md", "scan settings"): scan_settings_table,
-    ("risk.md", "risk settings"): risk_settings_table,
+    ("models.md", "learning settings"): partial(settings_table, LearningSettings),
+    ("scan_command.md", "scan settings"): partial(settings_table, ScanSection),
+    ("risk.md", "risk settings"): partial(settings_table, RiskSettings),
     ("spreads.md", "state diagram"): diagram,
     ("spreads.md", "close reasons"): close_reasons,
     ("signals.md", "layers"): layers_table,
     ("signals.md", "leverage"): leverage_table,
-    ("signals.md", "signal settings"): signal_settings_table,
+    ("signals.md", "signal settings"): partial(
+        settings_table, SignalSettings, "layers."
+    ),  # all alike
     ("sandbox.md", "fault effects"): fault_effects,
     ("sandbox.md", "endpoints"): endpoints,
     ("sandbox.md", "error codes"): error_codes,
