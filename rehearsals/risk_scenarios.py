@@ -19,7 +19,9 @@ from typing import Any
 
 import click
 
+from freqtrade_ext.adapters.risk_control import risk_control
 from freqtrade_ext.cli._bot_process import BotProcess, api_server_section
+from freqtrade_ext.risk import ExitState
 from freqtrade_ext.sandbox import Credentials
 from freqtrade_ext.sandbox.journal import OrderFilled, TriggerAccepted
 from freqtrade_ext.sandbox.market import Depth, SyntheticMarket, SyntheticSpec
@@ -106,15 +108,17 @@ class Scene:
     report: list[str] = field(default_factory=list)
 
     @classmethod
-    def set_up(cls, folder: Path, ext: dict[str, Any], *, seed: int = 11) -> "Scene":
-        """Make the folder and the market anew."""
+    def set_up(
+        cls, folder: Path, ext: dict[str, Any], *, seed: int = 11, volatility: float = 2e-3
+    ) -> "Scene":
+        """Make the folder and the market anew; `volatility` is that of a minute's return."""
         market = MovedMarket(
             SyntheticSpec(
                 seed=seed,
                 anchor_ms=current_minute(),
                 groups=0,
                 extra_markets=3,
-                extra_volatility=2e-3,
+                extra_volatility=volatility,
                 history_minutes=6 * 1_440,
                 horizon_minutes=1_440,
             )
@@ -206,12 +210,34 @@ class Scene:
                 f"[{fill.client_order_id[:14]}] position {fill.position}"
             )
 
-    def print_end(self, bot: BotProcess) -> None:
-        """Print orders, locks, messages and trades."""
-        self.print_orders()
+    def print_locks(self, bot: BotProcess) -> None:
+        """Print every lock that holds."""
         for lock in bot.call("GET", "locks")["locks"]:
             end = lock["lock_end_time"]
             self.say(f"  lock {lock['pair']} until {end}: {lock['reason']}")
+
+    def remembered(self, bot: BotProcess) -> dict[str, ExitState]:
+        """Return what the bot's database holds of each open trade, by market."""
+        found = {}
+        for trade in bot.call("GET", "status"):
+            (entry,) = bot.call("GET", f"trades/{trade['trade_id']}/custom-data?key=ext_exit")
+            (data,) = entry["custom_data"]
+            found[trade["pair"]] = ExitState.from_json(data["value"], place=trade["pair"])
+        return found
+
+    def print_restart(self, bot: BotProcess) -> None:
+        """Print what a bot holds, remembers and has locked after it was killed."""
+        self.say(f"after the restart: held {self.held()}")
+        for market, state in self.remembered(bot).items():
+            self.say(f"  state {market}: {state}")
+        with risk_control([str(self.config)]) as control:
+            self.say(f"  state of the account: {control.account}")
+        self.print_locks(bot)
+
+    def print_end(self, bot: BotProcess) -> None:
+        """Print orders, locks, messages and trades."""
+        self.print_orders()
+        self.print_locks(bot)
         for text in self.messages():
             self.say(f"  message {text}")
         for trade in bot.call("GET", "trades")["trades"]:
@@ -249,6 +275,8 @@ def crash(folder: Path) -> Scene:
     """
     −10 % in one minute at 5×: half goes at −6 %, the rest at −10 %, each market is locked for 24 h.
 
+    The rest is closed by the bot, or by the stop that it keeps at the same level on the exchange,
+    whichever is first.
     The bot is killed after the halves and started again: nothing is halved twice.
     """
     ext = {
@@ -259,13 +287,16 @@ def crash(folder: Path) -> Scene:
             "balance": {"max_positions": 3},
         },
     }
-    scene = Scene.set_up(folder, ext)
+    # The market moves so much that ten ATR, the widest stop, lie beyond -10 %.
+    scene = Scene.set_up(folder, ext, volatility=2.8e-3)
     with scene.rehearsal.server:
         scene.write_config()
         bot = scene.bot()
         with bot:
             bot.wait_until_running(60)
             open_longs(scene, bot)
+            leverages = {trade["leverage"] for trade in bot.call("GET", "status")}
+            demand(leverages == {5.0}, f"leverage {leverages}")
             entered = dict(scene.held())
             scene.say(f"entered {entered}")
             for market in scene.markets:
@@ -277,16 +308,50 @@ def crash(folder: Path) -> Scene:
         with again:
             again.wait_until_running(60)
             time.sleep(8)  # some loops, in which nothing may be halved again
-            scene.say(f"after the restart {scene.held()}")
+            scene.print_restart(again)
             demand(_are_halved(scene, entered), f"nothing is halved twice: {scene.held()}")
+            states = scene.remembered(again)
+            demand(
+                len(states) == 3 and all(state.halved for state in states.values()),
+                f"every half is remembered: {states}",
+            )
+            demand(_are_locked_for_a_day(again, scene.markets), "every market stays locked")
             for market in scene.markets:
-                scene.move(market, to="0.88", seconds=15)
+                scene.move(market, to="0.885", seconds=15)
             wait(lambda: not scene.held(), "everything is closed")
             wait(lambda: not again.call("GET", "status"), "every trade is closed in the books")
+            # Freqtrade books the exchange's fill in its own words; the next loop names it.
+            wait(lambda: _reasons(again) <= {"KILL_SWITCH_FULL", "SL_HIT"}, "every close is named")
             scene.print_end(again)
-            locks = {lock["pair"] for lock in again.call("GET", "locks")["locks"]}
-            demand(set(scene.markets) <= locks, f"every market is locked: {locks}")
+            demand(_are_locked_for_a_day(again, scene.markets), "every market is locked")
+            _check_losses(scene)
     return scene
+
+
+def _check_losses(scene: Scene) -> None:
+    """Demand an entry and two exits in each market, at -6 % and at -10 %, each but little later."""
+    for symbol in map(symbol_of, scene.markets):
+        entry, *exits = (fill.price for fill in scene.fills() if fill.symbol == symbol)
+        losses = [1 - price / entry for price in exits]
+        levels = (Decimal("0.06"), Decimal("0.10"))
+        demand(
+            len(losses) == 2
+            and all(
+                level - Decimal("0.005") < loss < level + Decimal("0.02")
+                for level, loss in zip(levels, losses, strict=True)
+            ),
+            f"{symbol} left at losses of {losses}",
+        )
+
+
+def _reasons(bot: BotProcess) -> set[str]:
+    return {trade["exit_reason"] for trade in bot.call("GET", "trades")["trades"]}
+
+
+def _are_locked_for_a_day(bot: BotProcess, markets: list[str]) -> bool:
+    begin = wall_clock() + 23 * 3_600_000
+    locks = bot.call("GET", "locks")["locks"]
+    return set(markets) <= {lock["pair"] for lock in locks if lock["lock_end_timestamp"] > begin}
 
 
 def _are_halved(scene: Scene, entered: dict[str, Decimal]) -> bool:
@@ -317,9 +382,15 @@ def three_stops(folder: Path) -> Scene:
         again = scene.bot()
         with again:
             again.wait_until_running(60)
+            scene.print_restart(again)
+            demand(not _global_lock(again), "two stops lock nothing after a restart either")
+            demand(len(scene.remembered(again)) == 1, "the third position is remembered")
             scene.move(scene.markets[2], to="0.93", seconds=10)
             wait(lambda: not scene.held(), "the third stop has fired")
             wait(lambda: _global_lock(again), "entries are locked")
+            # As after the crash: the bot or the exchange, and a name from the next loop on.
+            wait(lambda: _reasons(again) <= {"SL", "SL_HIT"}, "every stop has our name")
+            wait(lambda: "Not creating new trades, reason: 3 losing" in scene.log, "no entries")
             scene.print_end(again)
     return scene
 
@@ -335,8 +406,6 @@ def account(folder: Path) -> Scene:
 
     The bot is killed right after it has stopped, and started again: it stays stopped.
     """
-    from freqtrade_ext.adapters.risk_control import risk_control
-
     ext = {
         "signals": {"leverage": {"max_leverage": 5.0, "assumed_spread_bps": 1.0}},
         "risk": {
@@ -360,8 +429,10 @@ def account(folder: Path) -> Scene:
         again = scene.bot()
         with again:
             again.wait_until_running(60)
+            scene.print_restart(again)
             wait(lambda: not scene.held(), "everything is closed")
             wait(lambda: not again.call("GET", "status"), "every trade is closed in the books")
+            demand(_reasons(again) == {"KILL_SWITCH_FULL"}, f"reasons {_reasons(again)}")
             scene.say(f"a forced entry: {_try_to_enter(again, scene.markets[0])}")
             demand(not scene.held(), "a stopped account enters nothing")
             scene.print_end(again)

@@ -212,7 +212,9 @@ def _pairs(trades: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _basis_points(trade: Mapping[str, Any]) -> float:
-    notional = float(trade["stake_amount"]) * float(trade.get("leverage") or 1.0)
+    # `stake_amount` shrinks with every part that is sold; the profit is that of all parts.
+    margin = float(trade.get("max_stake_amount") or trade["stake_amount"])
+    notional = margin * float(trade.get("leverage") or 1.0)
     return float(trade["profit_abs"]) / notional * 10_000
 
 

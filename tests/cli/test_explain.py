@@ -8,6 +8,7 @@ Bugs planted by hand, each caught by the test named:
 4. trades of other strategies count -> the same
 5. the parameter file is ignored -> test_the_strategys_parameters_count
 6. rates are sought under one name -> test_funding_rates_are_read
+7. a reduced trade counts by what was left of it -> test_a_reduced_trade_counts_by_its_whole_stake
 """
 
 import json
@@ -123,13 +124,25 @@ def test_funding_rates_are_read(bot, timeframe):
 # Trades
 
 
-def test_trades_are_explained_by_their_signal(bot, monkeypatch):
-    row = signal_row(bot)
+def trade_of(row):
     opened = row["date"] + pd.Timedelta(hours=1)
-    trade = {
+    return {
         "pair": SOL, "enter_tag": "long 70", "open_timestamp": int(opened.timestamp() * 1000),
         "profit_abs": 3.0, "stake_amount": 100.0, "leverage": 3.0, "exit_reason": "stop_loss",
     }  # fmt: skip
+
+
+def test_a_reduced_trade_counts_by_its_whole_stake(bot, monkeypatch):
+    # 100 of margin at 3x were bought; three quarters went before the rest: 3 of 300, not of 75.
+    trade = trade_of(signal_row(bot)) | {"stake_amount": 25.0, "max_stake_amount": 100.0}
+    monkeypatch.setattr(signal_explanations, "last_backtest", lambda folder: {"trades": [trade]})
+    report = ScoredCandles([str(bot.config)]).last_trades()
+    assert report.by_reason["SL"].mean == pytest.approx(100.0)
+
+
+def test_trades_are_explained_by_their_signal(bot, monkeypatch):
+    row = signal_row(bot)
+    trade = trade_of(row)
     trades = [trade, trade | {"enter_tag": "force_entry", "profit_abs": -99.0}]
     monkeypatch.setattr(signal_explanations, "last_backtest", lambda folder: {"trades": trades})
     report = ScoredCandles([str(bot.config)]).last_trades()

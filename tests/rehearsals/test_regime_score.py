@@ -99,9 +99,34 @@ def test_a_search_moves_the_eight_parameters(candles, tmp_path):
     assert len(tried) == 3
 
 
-@pytest.mark.parametrize("name", list(SCENARIOS))
-def test_a_scenario_plays_to_its_end(name, tmp_path):
-    """What must hold is in the scenario itself: it raises where it does not."""
+@pytest.mark.parametrize(
+    ("name", "lock", "message", "reasons"),
+    [
+        ("crash", "until", "half was closed", {"KILL_SWITCH_FULL", "SL_HIT"}),
+        ("three-stops", "lock * until", "losing stops", {"SL", "SL_HIT"}),
+        ("account", "lock * until", "still stopped", {"KILL_SWITCH_FULL"}),
+    ],
+)
+def test_a_scenario_plays_to_its_end(name, lock, message, reasons, tmp_path):
+    """What must hold is in the scenario itself, which raises where it does not; this is shown."""
     scene = SCENARIOS[name](tmp_path / name)
     assert "Traceback" not in scene.log
-    assert any("lock" in line for line in scene.report)
+
+    def shown(kind, text=""):
+        return [line for line in scene.report if line.strip().startswith(kind) and text in line]
+
+    assert len(shown("fill")) >= 6  # three entries, and at least one exit each
+    assert shown("lock", lock)
+    assert shown("message", message)
+    trades = shown("trade")  # "trade MARKET: REASON ..."
+    assert len(trades) == 3
+    assert {line.split()[2] for line in trades} <= reasons
+    # After the kill: what each open position and the account remember.
+    restart = next(row for row, line in enumerate(scene.report) if "after the restart" in line)
+    after = scene.report[restart:]
+    assert any(line.startswith("  state") and "ExitState" in line for line in after)
+    assert any(line.startswith("  state of the account") for line in after)
+
+
+def test_every_scenario_is_played():
+    assert set(SCENARIOS) == {"crash", "three-stops", "account"}
