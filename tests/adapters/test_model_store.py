@@ -4,7 +4,6 @@ Mutants of `model_store.py` and `cli/_models.py`, each killed by the test named:
 - legs counted as two trades: both_legs_of_a_spread_are_one_trade
 - features of the entry candle instead of the signal's: features_are_those_before_the_entry
 - primed twice counts twice: priming_twice_changes_nothing
-- the wrong registry: models_are_listed_...
 """
 
 import json

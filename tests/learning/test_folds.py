@@ -5,7 +5,6 @@ Mutants of `_folds.py`, each killed by the test named:
 - purge by the start instead of the end of the label: the same
 - no embargo: the_embargo_keeps_its_distance_on_both_sides
 - rows after the block measured from its start: training_after_a_block_waits_for_its_last_label
-- plain folds instead of purged ones: a_leaking_split_scores_high_and_the_purged_one_by_chance
 """
 
 import numpy as np

@@ -1,7 +1,6 @@
 """Features and labels as FreqAI's columns, the same for training and for prediction.
 
 Mutants of `_frames.py`, `_training_set.py`, `_drift_watch.py`, each killed by the test named:
-- labels from candles beyond the frame: labels_are_made_of_the_frame_alone
 - target of a host taken from its own closes: a_hosts_label_is_the_move_of_its_spread
 - errors of overlapping horizons: one_prediction_in_a_horizon_counts
 - predictions before the training counted: only_predictions_since_the_training_count
