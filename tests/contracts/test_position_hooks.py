@@ -47,6 +47,7 @@ def test_every_shim_is_short():
     shims = [*USER_DATA.glob("*/*.py")]
     assert {path.stem for path in shims} == {
         "RegimeScore", "SpreadArbitrage", "StoplossFrequency", "KillSwitch", "TradeObjective",
+        "SpreadDirectionRegressor", "SignalClassifier", "TradeOutcomeModel",
     }  # fmt: skip
     assert all(len(path.read_text("utf-8").splitlines()) < 30 for path in shims)
 
