@@ -18,6 +18,7 @@ from freqtrade_ext.adapters._account_watch import AccountLook, AccountWatch
 from freqtrade_ext.adapters._exit_keeper import ExitKeeper
 from freqtrade_ext.adapters._market_track import LastCandle, MarketTrack
 from freqtrade_ext.adapters._order_words import OrderWords
+from freqtrade_ext.adapters._outbox import Outbox
 from freqtrade_ext.adapters._regime_inputs import BITCOIN, ETHER, RegimeInputs
 from freqtrade_ext.adapters.risk_store import RiskStore
 from freqtrade_ext.risk import (
@@ -96,7 +97,8 @@ class RegimeDesk:
         self.tracks: dict[str, MarketTrack] = {}
         self.barred: frozenset[str] = frozenset()
         self.is_unsettled: Callable[[str], bool] = lambda pair: False
-        self.watch = AccountWatch(store, risk, self.tell)
+        self._outbox = Outbox(store, self.send, lambda: strategy.dp._msg_queue)
+        self.watch = AccountWatch(store, risk, self._outbox)
         self._keeper = ExitKeeper(risk, self.last_candle, self._unsettled, live=live)
         self._rates: dict[int, float] = {}
         self._equity = math.nan
@@ -125,12 +127,14 @@ class RegimeDesk:
         self._show_stop(now_ms)
         if self._live:
             self._name_stops()
+        self._outbox.settle(now_ms)
 
     def resume(self) -> None:
-        """Tell of a stop that an earlier run has left: its message may be lost."""
+        """Say what an earlier run may not have said, and tell of a stop that it has left."""
+        self._outbox.resume()
         account = self.watch.account
         if account.is_stopped:
-            self.tell(
+            self.send(
                 f"Account kill switch: still stopped ({account.reason}). Entries are stopped until "
                 "you reset it: freqtrade-ext killswitch reset"
             )
@@ -261,8 +265,11 @@ class RegimeDesk:
 
     def _lock_killed(self, pair: str, action: Close | Reduce, now_ms: int) -> None:
         lock = kill_switch_lock(pair, action.reason, now_ms, self._risk().kill_switch)
-        if lock is not None and self.lock(lock, now_ms):
-            self.tell(f"{action.reason.emoji} {pair}: {lock.reason}")
+        if lock is None or self._is_locked(lock, now_ms, _LOCK_SLACK):
+            return
+        # The message first: after a kill between the two both are made up for.
+        self._outbox.tell(f"{action.reason.emoji} {pair}: {lock.reason}", now_ms)
+        self.lock(lock, now_ms)
 
     def stop(self, trade: Any, now_ms: int) -> float:
         """Return the price at which the stop of a position lies."""
@@ -287,15 +294,20 @@ class RegimeDesk:
 
     def lock(self, lock: Lock, now_ms: int, *, slack: timedelta = _LOCK_SLACK) -> bool:
         """Lock a market, or all, visibly; False if one that ends nearly as late is there."""
-        pair, now = lock.market or "*", _moment(now_ms)
-        until = _moment(lock.until_ms)
-        for known in PairLocks.get_pair_locks(pair, now):
-            if known.reason == lock.reason and _utc(known.lock_end_time) >= until - slack:
-                return False
-        PairLocks.lock_pair(pair, until, lock.reason, now=now)
+        if self._is_locked(lock, now_ms, slack):
+            return False
+        now, until = _moment(now_ms), _moment(lock.until_ms)
+        PairLocks.lock_pair(lock.market or "*", until, lock.reason, now=now)
         return True
 
-    def tell(self, text: str) -> None:
+    def _is_locked(self, lock: Lock, now_ms: int, slack: timedelta) -> bool:
+        until = _moment(lock.until_ms)
+        return any(
+            known.reason == lock.reason and _utc(known.lock_end_time) >= until - slack
+            for known in PairLocks.get_pair_locks(lock.market or "*", _moment(now_ms))
+        )
+
+    def send(self, text: str) -> None:
         """Send a message to the person; nothing in a backtest."""
         self._strategy.dp.send_msg(text, always_send=True)
 

@@ -16,6 +16,9 @@ Bugs planted by hand, each caught by the test named:
 12. a stop on the exchange keeps Freqtrade's word -> test_a_stop_on_the_exchange_gets_our_name
 13. another strategy's trade is renamed -> the same
 14. a stopped account says nothing after a restart -> test_a_restart_tells_of_a_stop
+15. messages that were not sent are not said again -> test_a_kill_loses_no_message
+16. the lock is written before its message -> test_a_kill_between_message_and_lock_loses_neither
+17. messages that were sent are kept -> test_a_message_that_was_sent_is_not_said_again
 """
 
 import math
@@ -149,12 +152,13 @@ def test_a_restart_tells_of_a_stop():
     stopped_desk()
     again = Desk(account={"max_drawdown": 0.2})
     again.resume()
-    (text,) = again.host.sent
+    unsent, text = again.host.sent
+    assert unsent.startswith("Account kill switch: equity 7500.00")  # no loop had ended
     assert "still stopped (equity 7500.00 is 25.0% below" in text
     assert "freqtrade-ext killswitch reset" in text
     fresh = HostStrategy()
     Trade.session.rollback()
-    RiskTable(Trade.session.get_bind()).save({"account": None}, 1)
+    RiskTable(Trade.session.get_bind()).save({"account": None, "messages": None}, 1)
     Desk(fresh).resume()
     assert fresh.sent == []
 
@@ -253,6 +257,49 @@ def test_a_kill_switch_locks_and_tells_once():
     assert "half was closed" in reason
     assert until >= moment(at(24)).replace(tzinfo=None)
     assert PairLocks.is_pair_locked(ETH, moment(at(23.9)))
+
+
+def halved_desk():
+    """A desk that has told of a half, in a loop that is not over yet."""
+    position(Trade, leverage=10.0)
+    desk = Desk(**wide())
+    desk.see({ETH: 96.9}, START_MS + MINUTE_MS)
+    return desk
+
+
+def test_a_kill_loses_no_message():
+    (text,) = halved_desk().host.sent
+    again = Desk(**wide())
+    again.resume()
+    assert again.host.sent == [text]
+    again.see({ETH: 96.9}, START_MS + 2 * MINUTE_MS)
+    assert again.host.sent == [text]
+
+
+def test_a_message_that_was_sent_is_not_said_again():
+    desk = halved_desk()
+    desk.host.dp._msg_queue.clear()  # as Freqtrade does at the end of a loop
+    desk.loop(START_MS + 2 * MINUTE_MS)
+    again = Desk(**wide())
+    again.resume()
+    assert again.host.sent == []
+
+
+def test_a_kill_between_message_and_lock_loses_neither(monkeypatch):
+    def kill(*arguments, **keywords):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PairLocks, "lock_pair", kill)
+        with pytest.raises(KeyboardInterrupt):
+            halved_desk()
+    assert not PairLocks.is_pair_locked(ETH, moment(at(1)))
+    again = Desk(**wide())
+    again.resume()
+    again.see({ETH: 96.9}, START_MS + 2 * MINUTE_MS)
+    (text,) = again.host.sent
+    assert "half was closed" in text
+    assert PairLocks.is_pair_locked(ETH, moment(at(23)))
 
 
 def test_locks_are_those_of_the_time_given():

@@ -69,6 +69,8 @@ class Dp:
     def send_msg(self, text, *, always_send=False):
         self.sent.append(text)
 
+    _msg_queue = ()  # all is sent at once
+
 
 def walk(seed=3, count=500):
     rng = np.random.default_rng(seed)
