@@ -4,7 +4,6 @@ Arrays and frames in, results out; no clock, no Freqtrade. LightGBM, scikit-lear
 are loaded when they are first used.
 """
 
-from freqtrade_ext.learning._atomic import Checkpoint, replace_file
 from freqtrade_ext.learning._barriers import BarrierLabels, triple_barrier
 from freqtrade_ext.learning._boosting import BASELINE, boost, contributions
 from freqtrade_ext.learning._calibration import Calibration, fit_calibration
@@ -75,7 +74,6 @@ __all__ = [
     "SPREAD_FEATURES",
     "BarrierLabels",
     "Calibration",
-    "Checkpoint",
     "ConfidenceSource",
     "DriftReference",
     "DriftReport",
@@ -127,7 +125,6 @@ __all__ = [
     "profit_factor",
     "purged_folds",
     "reference_of",
-    "replace_file",
     "rolling_volatility",
     "save_learner",
     "score_predictions",
