@@ -210,6 +210,14 @@ class Scene:
             lambda: self.market.lead(symbol, to=to, from_ms=now_ms, seconds=seconds)
         )
 
+    def move_to_price(self, market: str, price: float, seconds: float) -> None:
+        """Lead a market to about a price: what it does by itself meanwhile is added."""
+        symbol, now_ms = symbol_of(market), self.now_ms
+        unled = self.rehearsal.server.call(
+            lambda: float(super(MovedMarket, self.market).price(symbol, now_ms))
+        )
+        self.move(market, f"{price / unled:.6f}", seconds)
+
     def fills(self) -> list[OrderFilled]:
         """Return all executions so far."""
         return self.rehearsal.server.call(lambda: self.rehearsal.journal.of(OrderFilled))
@@ -534,12 +542,17 @@ def slow_drawdown(folder: Path) -> Scene:
             )
             wait(lambda: scene.now_ms > begin_ms + 13.5 * HOUR_MS, "half a day is over", 700)
             demand(len(scene.held()) == 3, f"nothing was closed under water: {scene.held()}")
+            entries = {t["pair"]: t["open_rate"] for t in again.call("GET", "status")}
             for market in scene.markets:
-                scene.move(market, to="1.012", seconds=3_600)
-            wait(lambda: _recovered(again) > 30, "the portfolio has recovered", 240)
-            scene.say(f"recovered: unrealised profit {_recovered(again):.2f}")
+                scene.move(
+                    market, to=scene.multiple(market, entries[market] * 1.012), seconds=3_600
+                )
+            wait(lambda: _unrealised(again) > 30, "the portfolio has recovered", 240)
+            scene.say(f"recovered: unrealised profit {_unrealised(again):.2f}")
             for market in scene.markets:
-                scene.move(market, to="1.004", seconds=1_800)
+                scene.move(
+                    market, to=scene.multiple(market, entries[market] * 1.003), seconds=1_800
+                )
             wait(lambda: not scene.held(), "everything is closed", 120)
             wait(lambda: not again.call("GET", "status"), "every trade is closed in the books")
             demand(_reasons(again) == {"RECOVERY_EXIT"}, f"reasons {_reasons(again)}")
@@ -563,12 +576,12 @@ def _go_under_water(scene: Scene) -> int:
         for market in scene.markets:
             scene.move(market, to="0.988", seconds=12 * 3_600)
         wait(lambda: scene.now_ms > begin_ms + 6 * HOUR_MS, "six hours are over", 600)
-        scene.say(f"six hours under water: unrealised profit {_recovered(bot):.2f}; a kill")
+        scene.say(f"six hours under water: unrealised profit {_unrealised(bot):.2f}; a kill")
         bot.kill()
     return begin_ms
 
 
-def _recovered(bot: BotProcess) -> float:
+def _unrealised(bot: BotProcess) -> float:
     return sum(float(trade["profit_abs"]) for trade in bot.call("GET", "status"))
 
 
