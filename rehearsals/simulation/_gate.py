@@ -91,13 +91,11 @@ class Gate:
 
     def unwind_left_over(self) -> None:
         """Go on with what an earlier process was unwinding when it died."""
-        for intents in self._orders.left_over(self._is_open_question):
-            self._note("unwinds", intents)
-            self._guard.send(intents)
+        self._orders.unwind_left_over(self._send_left_over)
 
-    def _is_open_question(self, client_order_id: str) -> bool:
-        intent = self._guard.find(client_order_id)
-        return intent is not None and intent.state.is_open_question
+    def _send_left_over(self, intents: Sequence[Intent]) -> Sequence[OrderOutcome]:
+        self._note("unwinds", intents)
+        return self._guard.send(intents)
 
     def _note(self, what: str, intents: Sequence[Intent]) -> None:
         if self._world.tracing:

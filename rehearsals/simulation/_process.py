@@ -71,7 +71,7 @@ class Process:
         venue = SimulatedVenue(world, weather, batch=batch)
         self.venue = venue
         self.guard = OrderGuard(venue, intents, world)
-        self.desk = SpreadDesk(SETTINGS, Records(database), CANDLE_MS)
+        self.desk = SpreadDesk(SETTINGS, Records(database), CANDLE_MS, self.guard.is_awaited)
         keeper = Keeper(world, books, self.guard, tag_parts)
         self.keeper = keeper
         self.reconciler = Reconciler(

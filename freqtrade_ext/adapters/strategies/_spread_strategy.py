@@ -231,10 +231,8 @@ class SpreadStrategy(GuardedStrategy, ModelStrategy):
         The books are behind until Freqtrade has looked its open orders up, so the desk decides as
         it did before; the orders only reduce.
         """
-        if self._execution is None:
-            return
-        for intents in owner.left_over(self._execution.is_open_question):
-            self._execution.guard.send(intents)
+        if self._execution is not None:
+            owner.unwind_left_over(self._execution.guard.send)
 
     def _start_renewal(self) -> None:
         """Let the book follow scans in the background; only a trading bot has a later book."""
