@@ -100,6 +100,9 @@ class SpreadOrders:
     def _with_partner(
         self, asked: AskedOrder, record: SpreadRecord, leg: LegName, order: SubmitOrder
     ) -> Sequence[Intent]:
+        if order.reduce_only and order.client_order_id not in record.sent:
+            # A person or a stop closes this leg, and nobody was told before.
+            self._desk().mark_sent(record.position.spread_id, order, self._now_ms())
         first = self._intent(record, leg, order, asked.kind, asked.quantity, asked.price)
         partner = self._ready(record, leg.other)
         # A limit order's price is Freqtrade's to say, so only market orders go in twos.
@@ -184,13 +187,15 @@ class SpreadOrders:
             name for name, record in records if record.position.state is SpreadState.UNWINDING
         ]
         for spread_id in unwinding:
-            outcomes = send(self._closing(spread_id, self._has_trade))
+            closing = self._closing(spread_id, self._has_trade)
+            outcomes = send(closing) if closing else ()
             absent = [each for each in outcomes if each.intent.state is IntentState.ABSENT]
             for outcome in absent:
                 self._report(spread_id, outcome)
             asked = {each.intent.client_order_id for each in outcomes}
             again = self._closing(spread_id, self._has_trade) if absent else ()
-            send([intent for intent in again if intent.client_order_id not in asked])
+            if fresh := [each for each in again if each.client_order_id not in asked]:
+                send(fresh)
 
     def _report(self, spread_id: str, outcome: OrderOutcome) -> None:
         """Tell the desk what became of an order, as the books will tell it later."""

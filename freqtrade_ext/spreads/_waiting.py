@@ -41,12 +41,9 @@ def waits_for_partner(record: SpreadRecord, leg: LegName, is_awaited: IsAwaited)
         return False
     if not (own.short_ends and _leaves(own.working) and _leaves(partner.working)):
         return False
-    name = partner.working.client_order_id
-    if own.working.client_order_id in record.sent or name not in record.sent:
+    if own.working.client_order_id in record.sent or partner.working.accepted:
         return False
-    if partner.working.accepted or not _is_hedged(record, leg):
-        return False
-    return is_awaited(name)
+    return _is_hedged(record, leg) and is_awaited(partner.working.client_order_id)
 
 
 def _leaves(order: WorkingOrder) -> bool:
