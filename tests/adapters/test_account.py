@@ -114,6 +114,19 @@ def test_an_order_that_was_sent_and_lost_is_adopted(account, bench, report_of):
     assert report_of()["actions"] == []
 
 
+def test_what_cannot_wait_finds_the_books_in_order_and_waits_for_no_report(
+    account, bench, report_of
+):
+    meant = intent(BTC, "0.1", tag="ETH-BTC long B", owner="ETH-BTC", leg="B")
+    account.store.save(meant)
+    bench.venue().submit([meant])
+    seen = []
+    account.recover(
+        lambda: seen.append((len(Trade.get_open_trades()), account.report_file.exists()))
+    )
+    assert seen == [(1, False)]
+
+
 def test_an_order_that_was_never_sent_holds_no_start_and_is_proven_absent_later(
     account, bench, clock
 ):
