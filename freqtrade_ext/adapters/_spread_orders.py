@@ -13,6 +13,7 @@ from freqtrade_ext.adapters._booked_positions import (
 from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._order_gate import AskedOrder
 from freqtrade_ext.adapters._tags import EntryTag
+from freqtrade_ext.errors import IllegalRequest
 from freqtrade_ext.execution import (
     Intent,
     IntentPurpose,
@@ -87,7 +88,15 @@ class SpreadOrders:
         self._has_trade = has_trade or _has_freqtrade_trade
 
     def claim(self, asked: AskedOrder) -> Sequence[Intent]:
-        """Find the desk's order that this is; the partner's order leaves with it."""
+        """
+        Find the desk's order that this is; the partner's order leaves with it.
+
+        Raises
+        ------
+        IllegalRequest
+            If the order waits for the other leg's: whoever forces it now would bare that leg. The
+            spread leaves without being asked again.
+        """
         if asked.kind is OrderKind.STOP:
             return ()
         for record in self._desk().records.values():
@@ -100,9 +109,15 @@ class SpreadOrders:
     def _with_partner(
         self, asked: AskedOrder, record: SpreadRecord, leg: LegName, order: SubmitOrder
     ) -> Sequence[Intent]:
+        spread_id = record.position.spread_id
+        if self._ready(record, leg) is None:
+            raise IllegalRequest(
+                f"{spread_id} leg {leg} leaves together with leg {leg.other}, as soon as it is "
+                f"known what became of the order that was sent for that one"
+            )
         if order.reduce_only and order.client_order_id not in record.sent:
             # A person or a stop closes this leg, and nobody was told before.
-            self._desk().mark_sent(record.position.spread_id, order, self._now_ms())
+            self._desk().mark_sent(spread_id, order, self._now_ms())
         first = self._intent(record, leg, order, asked.kind, asked.quantity, asked.price)
         partner = self._ready(record, leg.other)
         # A limit order's price is Freqtrade's to say, so only market orders go in twos.

@@ -220,7 +220,7 @@ class SpreadDesk:
         )
 
     def ready_order(self, spread_id: str, leg: LegName) -> SubmitOrder | None:
-        """Pending order of a leg that nobody asked for, unless it waits for the other leg's."""
+        """Pending order of a leg, unless it waits for the other leg's: see `waits_for_partner`."""
         order = self.pending_order(spread_id, leg)
         if order is None or waits_for_partner(self._records[spread_id], leg, self._is_awaited):
             return None

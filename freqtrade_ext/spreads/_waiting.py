@@ -17,7 +17,9 @@ def waits_for_partner(record: SpreadRecord, leg: LegName, is_awaited: IsAwaited)
 
     Two exits left together, and nothing is known of either. What is proven of the one first says
     nothing of the other: sent again alone, it would leave a hedged spread with one leg until the
-    other's question is settled too. So it waits, and both are sent again together.
+    other's question is settled too. So it waits, and both are sent again together. An exit that
+    leaves leg by leg, by a limit order, waits the same way: an order that is not found within
+    seconds has more likely been lost than hidden.
 
     Parameters
     ----------
@@ -32,18 +34,18 @@ def waits_for_partner(record: SpreadRecord, leg: LegName, is_awaited: IsAwaited)
     Returns
     -------
     bool
-        False for the first exit of a leg, for one that has been sent itself, and where going alone
-        bares less than staying: the other leg is gone, or holds less than half of this one's share.
+        False for an exit whose own outcome is asked for, and where going alone bares less than
+        staying: the other leg is gone, or holds less than half of this one's share.
     """
     position = record.position
     own, partner = position.leg(leg), position.leg(leg.other)
     if own.working is None or partner.working is None:
         return False
-    if not (own.short_ends and _leaves(own.working) and _leaves(partner.working)):
+    if partner.working.accepted or not (_leaves(own.working) and _leaves(partner.working)):
         return False
-    if own.working.client_order_id in record.sent or partner.working.accepted:
+    if is_awaited(own.working.client_order_id) or not is_awaited(partner.working.client_order_id):
         return False
-    return _is_hedged(record, leg) and is_awaited(partner.working.client_order_id)
+    return _is_hedged(record, leg)
 
 
 def _leaves(order: WorkingOrder) -> bool:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from freqtrade_ext.adapters._order_gate import AskedOrder
 from freqtrade_ext.adapters._spread_orders import SpreadOrders
-from freqtrade_ext.errors import VenueError
+from freqtrade_ext.errors import IllegalRequest, VenueError
 from freqtrade_ext.execution import (
     Intent,
     IntentPurpose,
@@ -76,7 +76,10 @@ class Gate:
 
     def create_order(self, asked: AskedOrder) -> OrderReport:
         """Send an order through the guard."""
-        intents = self._orders.claim(asked) or [self._unclaimed(asked)]
+        try:
+            intents = self._orders.claim(asked) or [self._unclaimed(asked)]
+        except IllegalRequest as error:
+            raise InvalidOrder(f"not sent: {error}") from error
         ready = [intents[0], *(other for other in intents[1:] if self._is_ready(other))]
         if self._world.tracing:
             names = ", ".join(intent.client_order_id for intent in ready)

@@ -18,7 +18,7 @@ Bugs planted by hand, each caught by the test named:
 14. an absent unwind waits for the loop -> test_an_unwind_that_is_proven_absent_is_repeated_at_once
 15. one that is not absent is repeated -> test_an_unwind_that_is_not_proven_absent_is_not_repeated
 16. a waiting exit goes along -> test_asking_for_an_open_exit_takes_no_repeated_one_along
-17. a waiting exit is nobody's -> test_a_person_who_closes_the_leg_closes_it_with_what_waits
+17. a waiting exit is forced -> test_a_person_who_closes_a_leg_that_waits_is_told_what_for
 18. a forced exit is not marked -> test_an_exit_that_a_person_forces_is_marked_as_sent
 """
 
@@ -31,6 +31,7 @@ from freqtrade.persistence import LocalTrade, PairLocks
 from freqtrade_ext.adapters._order_gate import AskedOrder
 from freqtrade_ext.adapters._spread_orders import SpreadOrders
 from freqtrade_ext.adapters._tags import EntryTag
+from freqtrade_ext.errors import IllegalRequest
 from freqtrade_ext.execution import (
     IntentPurpose,
     IntentState,
@@ -396,8 +397,13 @@ def test_both_repeated_exits_leave_together(one_absent):
     assert [each.attempt for each in stage.owner.claim(stage.asked(LegName.A))] == [3, 3]
 
 
-def test_a_person_who_closes_the_leg_closes_it_with_what_waits(one_absent):
+def test_a_person_who_closes_a_leg_that_waits_is_told_what_for(one_absent):
+    """Sent now, it would bare the other leg; both leave as soon as that one's question is over."""
     stage, _ = one_absent
+    with pytest.raises(IllegalRequest, match="leg A leaves together with leg B, as soon as it is"):
+        stage.owner.claim(stage.asked(LegName.A))
+    assert stage.order(LegName.A).client_order_id not in stage.desk.records["ETH-BTC"].sent
+    stage.broker.execution.guard.is_awaited = lambda name: False
     first, *_ = stage.owner.claim(stage.asked(LegName.A))
     assert first.client_order_id == stage.order(LegName.A).client_order_id
 
