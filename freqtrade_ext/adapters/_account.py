@@ -140,10 +140,11 @@ class Account:
         for warning in report.warnings:
             logger.warning("[SAFETY] recovery: %s", warning)
         logger.info(
-            "[SAFETY] recovery %s: %s; %s",
+            "[SAFETY] recovery %s: %s; %s%s",
             report.recovery_status,
             report.reconciliation_status,
             report.next_action,
+            "" if report.manual_review_required else " Nothing needs you.",
         )
         if report.recovery_status is RecoveryStatus.FAILED:
             raise VenueError(f"recovery failed: {'; '.join(report.warnings)}. {report.next_action}")

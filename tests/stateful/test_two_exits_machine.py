@@ -54,23 +54,27 @@ class TwoExits(RuleBasedStateMachine):
         self.desk = SpreadDesk(spread_settings(), self.records, HOUR, self.guard.is_awaited)
         self.desk.restore()
 
-    @initialize(fates=st.lists(FATES, min_size=2, max_size=2), hidden=HIDDEN_MS, kill=st.booleans())
-    def leave(self, fates, hidden, kill):
-        """Both exits are sent, or only written down when the process dies."""
+    @initialize(
+        fates=st.lists(FATES, min_size=2, max_size=2),
+        hidden=HIDDEN_MS,
+        written=st.none() | st.sampled_from([[], [LegName.A], [LegName.B], list(LegName)]),
+    )
+    def leave(self, fates, hidden, written):
+        """Both exits are sent; or the process dies, when these were written down or sent."""
         self.desk.request_exit(ID, CloseReason.MANUAL, self.clock.ms)
         orders = {leg: self.ready(leg) for leg in LegName}
         for leg, fate in zip(LegName, fates, strict=True):
             self.venue.fates[orders[leg].client_order_id] = fate
             self.venue.hidden_ms[orders[leg].client_order_id] = hidden
-        intents = [self.intent(leg, order) for leg, order in orders.items()]
-        if kill:
-            for each in intents:
-                self.intents.save(each)
-            self.venue.submit([each for each, fate in zip(intents, fates, strict=True)
-                               if fate in {"accept", "lose"}])  # fmt: skip
-            self.start()
-        else:
-            self.guard.send(intents)
+        intents = {leg: self.intent(leg, order) for leg, order in orders.items()}
+        if written is None:
+            self.guard.send(list(intents.values()))
+            return
+        for leg in written:
+            self.intents.save(intents[leg])
+            if len(written) == len(LegName) and fates[list(LegName).index(leg)] != "drop":
+                self.venue.submit([intents[leg]])
+        self.start()
 
     @rule(
         seconds=st.integers(1, 6), order=ORDERS, fates=st.lists(FATES, min_size=2, max_size=2),
