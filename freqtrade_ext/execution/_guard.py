@@ -459,7 +459,7 @@ class OrderGuard:
             case Absent():
                 return _Asked(self._give_up(entry, watch))
             case StillUnknown(text, is_likely):
-                watch.is_likely = is_likely or (watch.is_likely and bool(evidence.failure))
+                watch.is_likely = watch.is_likely or is_likely
                 return _Asked(self._go_on(entry, watch, text), is_answered=not evidence.failure)
 
     def _gather(self, intent: Intent, others: Sequence[Intent] | None) -> Evidence:

@@ -54,7 +54,7 @@ class Watch:
     is_late : bool
         It has settled as absent or rejected, and may surface all the same.
     is_likely : bool
-        When it was last asked for, a fill or the position spoke for it.
+        A fill or the position has spoken for it; where that passes, it is found or absent.
     head_start_ms : int
         How long before that an earlier process wrote it down.
     """
@@ -95,9 +95,7 @@ class Entry:
         It is while that is open and nothing speaks for the order; then, once it has failed, until
         its sender has heard of it. `longest_ms` after either it is not.
         """
-        if self.intent.state is IntentState.CONFIRMED:
-            return False
-        if self.watch is None:
+        if self.watch is None:  # what is confirmed is not watched
             return self.is_being_sent
         return not self.watch.is_likely and now_ms < self.watch.since_ms + longest_ms
 

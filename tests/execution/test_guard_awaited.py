@@ -1,6 +1,6 @@
 """Which outcomes are worth waiting for, and how soon a dead process's closing order is settled.
 
-Planted bugs, each found by the test in brackets: a confirmed order is awaited
+Planted bugs, each found by the test in brackets: a found order is watched on
 (found_is_awaited_no_more); an order that the position speaks for is awaited
 (a_fill_or_the_position); a failed round forgets what spoke for it (a_round_that_fails); a question
 is awaited for ever (longest); an absent order is awaited no more (until_its_sender); a stranger's

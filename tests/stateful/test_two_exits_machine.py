@@ -182,5 +182,5 @@ class TwoExits(RuleBasedStateMachine):
         assert self.alone == []
 
 
-TwoExits.TestCase.settings = settings(max_examples=150, stateful_step_count=12, deadline=None)
+TwoExits.TestCase.settings = settings(max_examples=60, stateful_step_count=8, deadline=None)
 TestTwoExits = TwoExits.TestCase
