@@ -2,9 +2,8 @@
 
 The host is as simple as it can be: it books what the guard has confirmed, tells the desk what the
 books show, and sends what the desk has ready, both legs in one call where both are. Planted bugs
-that it found: those marked M in tests/spreads/test_waiting.py, and in the desk or the guard: what
-has just failed is not awaited (the other leg leaves before the desk hears of it), a question is
-awaited for ever, though the venue answers nothing of it (no rest).
+that it found: nothing ever waits; what has just failed is not awaited (the other leg leaves before
+the desk hears of it).
 """
 
 from hypothesis import settings
