@@ -48,8 +48,10 @@ class Execution:
         self.steps = []
         Execution.made.append(self)
 
-    def start(self):
+    def start(self, then=None):
         self.steps.append("start")
+        if then is not None:
+            then()
         if Execution.error is not None:
             raise Execution.error
 
@@ -100,6 +102,16 @@ def test_only_a_live_bot_is_guarded(mode):
     with strategy.fresh_books():
         strategy.loop_execution()
     strategy.ft_bot_cleanup()
+
+
+def test_what_cannot_wait_is_done_while_it_starts():
+    strategy, done = strategy_of(), []
+    owner = FreeOwner(strategy.guarded_markets)
+    strategy.start_execution(
+        ExecutionSettings(), owner, lambda execution: done.append(list(execution.steps))
+    )
+    assert done == [["start"]]
+    assert strategy._execution is Execution.made[0]
 
 
 def test_a_guard_that_is_off_says_so(caplog):

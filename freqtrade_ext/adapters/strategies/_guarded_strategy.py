@@ -1,7 +1,9 @@
 """What every strategy of ours has in live mode: orders that cannot be lost."""
 
 import logging
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
 from freqtrade.exceptions import OperationalException
@@ -34,9 +36,22 @@ class GuardedStrategy(IStrategy):
         """Return the markets that the strategy may trade: its pairlist, unless it knows better."""
         return frozenset(self.config["exchange"].get("pair_whitelist", ()))
 
-    def start_execution(self, settings: ExecutionSettings, owner: "ExecutionOwner") -> None:
+    def start_execution(
+        self,
+        settings: ExecutionSettings,
+        owner: "ExecutionOwner",
+        then: "Callable[[LiveExecution], None] | None" = None,
+    ) -> None:
         """
         Take the account, recover what an earlier run left, and guard every order from now on.
+
+        Parameters
+        ----------
+        settings : ExecutionSettings
+        owner : ExecutionOwner
+        then : callable, optional
+            Called with the execution as soon as the books have what was found on the account:
+            orders that cannot wait for the first loop may be sent with it.
 
         Raises
         ------
@@ -64,7 +79,7 @@ class GuardedStrategy(IStrategy):
         execution: LiveExecution | None = None
         try:
             execution = LiveExecution(self, settings, owner)
-            execution.start()
+            execution.start(partial(then, execution) if then else None)
             started = execution
         except ExtensionError as error:
             raise OperationalException(str(error)) from error

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -42,6 +43,7 @@ from freqtrade_ext.settings import SpreadSettings, load_part, load_settings
 from freqtrade_ext.spreads import Bands, LegCandles, MemoryStore, SpreadSpec, load_book
 
 if TYPE_CHECKING:
+    from freqtrade_ext.adapters._live_execution import LiveExecution
     from freqtrade_ext.adapters._spread_orders import SpreadOrders
 
 __all__ = ["SpreadStrategy"]
@@ -219,22 +221,21 @@ class SpreadStrategy(GuardedStrategy, ModelStrategy):
             leverage=self._ext.sizing.leverage,
             now_ms=lambda: int(time.time() * 1000),
         )
-        self.start_execution(self._execution_settings, owner)
+        self.start_execution(
+            self._execution_settings, owner, partial(self._unwind_left_over, owner)
+        )
         self.broker.execution = self._execution
-        self._unwind_left_over(owner)
 
     @answer_on_error(None)
-    def _unwind_left_over(self, owner: "SpreadOrders") -> None:
+    def _unwind_left_over(self, owner: "SpreadOrders", execution: "LiveExecution") -> None:
         """
         Go on with what an earlier run was unwinding; the first loop is seconds away.
 
         The books are behind until Freqtrade has looked its open orders up, so the desk decides as
         it did before; the orders only reduce.
         """
-        if self._execution is None:
-            return
-        for intents in owner.left_over(self._execution.is_open_question):
-            self._execution.guard.send(intents)
+        self.broker.execution = execution
+        owner.unwind_left_over(execution.guard.send)
 
     def _start_renewal(self) -> None:
         """Let the book follow scans in the background; only a trading bot has a later book."""
