@@ -28,10 +28,10 @@ PARTS = ("freqtrade_ext", "tests", "rehearsals", "user_data", "docs", "config.js
          "pyproject.toml")  # fmt: skip
 LONGEST_SECONDS = 300
 PRELOADED = ("freqtrade.persistence", "freqtrade.plugins.protectionmanager", "freqtrade.strategy",
-             "hypothesis", "numba", "numpy", "pandas", "pydantic", "pytest", "scipy.stats",
+             "numba", "numpy", "pandas", "pydantic", "scipy.stats",
              "talib")  # fmt: skip
 _OURS = ("freqtrade_ext", "rehearsals", "tests")
-_WRONG_COPY = 90
+_RAN = 100  # added to pytest's exit code: a child that breaks by itself ends with 1
 _PASSED, _FAILED = 0, 1  # pytest's exit codes; any other says that no test was run to its end
 
 
@@ -110,7 +110,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _pytest(tests: list[str], folder: Path) -> tuple[int, str]:
-    """Run tests of a copy; return pytest's exit code, -1 where it does not end, and its output."""
+    """Run tests of a copy; return pytest's exit code, -1 where it was not reached, and output."""
     for name in PRELOADED:
         importlib.import_module(name)
     log = folder / "pytest.log"
@@ -121,7 +121,8 @@ def _pytest(tests: list[str], folder: Path) -> tuple[int, str]:
         child.kill()
         child.join()
     code = child.exitcode
-    return (code if code is not None and code >= 0 else -1), log.read_text("utf-8")
+    ran = code is not None and code >= _RAN
+    return (code - _RAN if code is not None and ran else -1), log.read_text("utf-8")
 
 
 def _child(tests: list[str], folder: Path, log: Path) -> None:
@@ -135,7 +136,9 @@ def _child(tests: list[str], folder: Path, log: Path) -> None:
     importlib.invalidate_caches()
     package = importlib.import_module("freqtrade_ext")
     if not Path(str(package.__file__)).is_relative_to(folder.resolve()):
-        os._exit(_WRONG_COPY)  # a bug in the copy would never be seen
-    code = pytest.main([*tests, "-x", "-q", "-p", "no:cacheprovider"])
+        raise RuntimeError(f"{package.__file__} is not the copy: no bug would be seen")
+    # Plugins that the parent has loaded: pytest warns, and the project's settings make it an error.
+    loaded = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
+    code = pytest.main([*tests, "-x", "-q", "-p", "no:cacheprovider", "-W", loaded])
     sys.stdout.flush()
-    os._exit(int(code))
+    os._exit(_RAN + int(code))

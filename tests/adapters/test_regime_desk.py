@@ -225,6 +225,20 @@ def test_leverage_is_capped():
     assert Desk().leverage(entry, 125.0, 0.5) == 3.0
 
 
+def test_leverage_falls_with_drawdown_range_and_higher_timeframes():
+    """50, at a price of 1: 0.72, ATR 2.75 %: 0.65, 10 % below the peak: 0.75, mtf 0.8."""
+    free = LeverageSettings(max_leverage=75.0)
+    desk = Desk(leverage=free, account={"max_drawdown": 0.9})
+    desk.loop(at(0))
+    desk.host.wallets.balance = 9_000.0
+    desk.loop(at(0.1))
+    frame = bars([1.0] * 30, start_ms=START_MS - 30 * HOUR_MS)
+    frame = frame.assign(atr_pct=2.75, leverage_factor=0.8)
+    desk.tracks[ETH] = MarketTrack(frame, HOUR_MS, TRACKED)
+    found = desk.leverage(Entry(ETH, "long", 1.0, at(0.1)), 125.0, 0.5)
+    assert found == pytest.approx(50 * 0.72 * 0.65 * 0.75 * 0.8)
+
+
 # Exits
 
 
@@ -333,6 +347,20 @@ def test_a_slow_drawdown_and_a_recovery(restart_at):
     desk.loop(at(first + 6.1))
     assert desk.refusal(ETH) == ""
     assert "*" not in locks(first + 6.2)
+
+
+def test_the_recovery_trails_by_the_range_of_bitcoin_and_ether():
+    """Each is asked for by its own name, at the time of the look."""
+    desk, asked, seen = Desk(), [], []
+
+    def atr(coin, now_ms):
+        asked.append(now_ms)
+        return {"BTC": 0.03, "ETH": 0.01}[coin]
+
+    desk._inputs.reference_atr, desk.watch.look = atr, seen.append
+    desk.loop(at(3))
+    assert [(look.atr_btc, look.atr_eth) for look in seen] == [(0.03, 0.01)]
+    assert asked == [at(3)] * 2
 
 
 def test_a_lock_of_a_day_is_shown_in_freqtrades_own_terms():

@@ -16,6 +16,7 @@ Bugs planted by hand, each caught by the test named:
 12. a spread of the order book in a backtest -> test_a_backtest_asks_for_no_order_book
 13. the stop is a ratio of the price, without leverage -> test_the_stop_is_where_the_rules_say
 14. the parameter file is ignored by explanations -> test_a_parameter_file_is_read
+15. a configuration without reductions or stops starts -> test_no_exit_can_be_taken_away
 """
 
 import json
@@ -132,6 +133,15 @@ def test_spot_trading_is_long_only():
 def test_a_wrong_setting_is_named(ext, message):
     with pytest.raises(OperationalException, match=message):
         strategy_of(ext=ext)
+
+
+@pytest.mark.parametrize(
+    "key", ["use_exit_signal", "use_custom_stoploss", "position_adjustment_enable"]
+)
+def test_no_exit_can_be_taken_away(key):
+    with pytest.raises(OperationalException, match=f"{key} is false in the configuration"):
+        strategy_of(**{key: False})
+    assert strategy_of(**{key: True}) is not None
 
 
 def test_parameters_begin_at_the_configuration():

@@ -65,6 +65,7 @@ class RegimeStrategy(GuardedStrategy):
     use_exit_signal = True
     use_custom_stoploss = True
     position_adjustment_enable = True
+    exit_switches = ("use_exit_signal", "use_custom_stoploss", "position_adjustment_enable")
     # A signal is for the very next candle: acting late costs more than the edge is worth.
     ignore_buying_expired_candle_after = 240
     minimal_roi: ClassVar[dict[str, float]] = {}
