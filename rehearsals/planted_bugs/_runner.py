@@ -5,6 +5,7 @@ Each test runs in a fork of a process that has loaded everything but this packag
 takes longer than most of the tests.
 """
 
+import gc
 import importlib
 import os
 import shutil
@@ -28,7 +29,7 @@ PARTS = ("freqtrade_ext", "tests", "rehearsals", "user_data", "docs", "config.js
          "pyproject.toml")  # fmt: skip
 LONGEST_SECONDS = 300
 PRELOADED = ("freqtrade.persistence", "freqtrade.plugins.protectionmanager", "freqtrade.strategy",
-             "numba", "numpy", "pandas", "pydantic", "scipy.stats",
+             "hypothesis", "hypothesis.strategies", "numba", "numpy", "pandas", "pydantic", "scipy.stats",
              "talib")  # fmt: skip
 _OURS = ("freqtrade_ext", "rehearsals", "tests")
 _RAN = 100  # added to pytest's exit code: a child that breaks by itself ends with 1
@@ -113,6 +114,7 @@ def _pytest(tests: list[str], folder: Path) -> tuple[int, str]:
     """Run tests of a copy; return pytest's exit code, -1 where it was not reached, and output."""
     for name in PRELOADED:
         importlib.import_module(name)
+    gc.freeze()  # what is loaded is not looked through again in each child
     log = folder / "pytest.log"
     child = get_context("fork").Process(target=_child, args=(tests, folder, log))
     child.start()
@@ -137,8 +139,7 @@ def _child(tests: list[str], folder: Path, log: Path) -> None:
     package = importlib.import_module("freqtrade_ext")
     if not Path(str(package.__file__)).is_relative_to(folder.resolve()):
         raise RuntimeError(f"{package.__file__} is not the copy: no bug would be seen")
-    # Plugins that the parent has loaded: pytest warns, and the project's settings make it an error.
-    loaded = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
-    code = pytest.main([*tests, "-x", "-q", "-p", "no:cacheprovider", "-W", loaded])
+    # Plain: nobody reads why a test has failed, and rewriting takes longer than the test.
+    code = pytest.main([*tests, "-x", "-q", "-p", "no:cacheprovider", "--assert=plain"])
     sys.stdout.flush()
     os._exit(_RAN + int(code))
