@@ -29,7 +29,7 @@ PARTS = ("freqtrade_ext", "tests", "rehearsals", "user_data", "docs", "config.js
          "pyproject.toml")  # fmt: skip
 LONGEST_SECONDS = 300
 PRELOADED = ("freqtrade.persistence", "freqtrade.plugins.protectionmanager", "freqtrade.strategy",
-             "hypothesis", "hypothesis.strategies", "numba", "numpy", "pandas", "pydantic", "scipy.stats",
+             "hypothesis.strategies", "numba", "pandas", "pydantic", "scipy.stats",
              "talib")  # fmt: skip
 _OURS = ("freqtrade_ext", "rehearsals", "tests")
 _RAN = 100  # added to pytest's exit code: a child that breaks by itself ends with 1

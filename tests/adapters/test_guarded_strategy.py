@@ -200,5 +200,5 @@ def test_a_configuration_that_takes_exits_away_is_refused(value):
     if value is not False:
         assert Guarded(config).config is config
         return
-    with pytest.raises(OperationalException, match="use_exit_signal is false .* of Guarded away"):
+    with pytest.raises(OperationalException, match=r"use_exit_signal is false .* of Guarded away"):
         Guarded(config)

@@ -17,6 +17,7 @@ Bugs planted by hand, each caught by the test named:
 13. the stop is a ratio of the price, without leverage -> test_the_stop_is_where_the_rules_say
 14. the parameter file is ignored by explanations -> test_a_parameter_file_is_read
 15. a configuration without reductions or stops starts -> test_no_exit_can_be_taken_away
+16. no trace at debug level, or one in a backtest -> test_a_decision_is_traced_at_debug_level
 """
 
 import json
@@ -213,6 +214,28 @@ def test_a_layer_that_fails_is_a_veto_in_a_bot(monkeypatch):
     assert not frame[["enter_long", "enter_short"]].to_numpy().any()
     assert len(strategy.dp.sent) == 1
     assert strategy._alarm.failures[ETH] == 2
+
+
+def test_a_decision_is_traced_at_debug_level(monkeypatch, caplog):
+    strategy = strategy_of(RunMode.LIVE)
+    monkeypatch.setattr(strategy, "_new_desk", lambda: SimpleNamespace(tracks={}))
+    name = "freqtrade_ext.adapters.strategies._regime_strategy"
+    monkeypatch.setattr(
+        "freqtrade_ext.adapters.strategies._regime_strategy.OwnRecords",
+        lambda: SimpleNamespace(of=lambda pair, now_ms: None),
+    )
+    for level, traces in (("INFO", 0), ("DEBUG", 1)):
+        caplog.clear()
+        with caplog.at_level(level, logger=name):
+            analysed(strategy)
+        told = [record.getMessage() for record in caplog.records if record.name == name]
+        assert len(told) == traces
+    assert told[0].startswith(f"[STRATEGY] {ETH}, candle of ")
+    assert "; Z_" in told[0]
+    with caplog.at_level("DEBUG", logger=name):
+        caplog.clear()
+        analysed(strategy_of())
+    assert not caplog.records
 
 
 def test_a_search_is_scored_with_its_own_values():

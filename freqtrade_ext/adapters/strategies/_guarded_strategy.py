@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 class GuardedStrategy(IStrategy):
     """Base of strategies whose live orders go through the order guard."""
 
-    # Freqtrade lets these keys of a configuration stand above the strategy, and says so in a line of
-    # its log only: false would take exits away.
+    # Freqtrade lets these keys of a configuration stand above the strategy, and says so in its log
+    # only: false would take exits away.
     exit_switches: ClassVar[tuple[str, ...]] = ("use_exit_signal",)
     _execution: "LiveExecution | None" = None
 
