@@ -39,9 +39,16 @@ _EXITS: Final = planted_in(
     ),
     (
         "exit: KILL_SWITCH_PARTIAL",
+        "    after, halved = position_kill_switch(\n"
+        "        view.margin_loss, view.held_share, after, settings.kill_switch\n    )\n",
+        "    halved = None\n",
+        "test_kill_switch_is_one_of_the_exits",
+    ),
+    (
+        "exit: KILL_SWITCH_PARTIAL before the target",
         "if halved is not None and not view.in_transit:",
         "if False:",
-        "test_kill_switch_is_one_of_the_exits",
+        "test_the_first_rule_of_the_order_decides",
     ),
     (
         "exit: TP",
@@ -294,7 +301,7 @@ _ACCOUNT: Final = planted_in(
         "account: looks in a row only",
         "        return replace(state, breaches=0), []",
         "        return state, []",
-        "test_two_looks_in_a_row_confirm",
+        "test_one_wrong_price_does_not_close_an_account",
     ),
     (
         "account: everything is closed",
@@ -422,7 +429,7 @@ _RECOVERY: Final = planted_in(
         "recovery: activation",
         "if state.candidate and equity > 0 and unrealised >= activation:",
         "if state.candidate and unrealised > 0:",
-        "test_the_whole_story",
+        "test_a_candidate_stays_one_under_water_and_above",
     ),
     (
         "recovery: activation scaled to equity",
@@ -547,8 +554,8 @@ _REASONS: Final = planted_in(
     "risk/test_close_reasons.py",
     (
         "close reasons: one of them",
-        '    TP1 = "TP1"\n',
-        "",
+        'TP1 = "TP1"',
+        'TP1 = "FIRST_TARGET"',
         "test_reasons_are_exactly_the_specified_ones",
     ),
     (

@@ -128,9 +128,10 @@ def _pytest(tests: list[str], folder: Path) -> tuple[int, str]:
 
 
 def _child(tests: list[str], folder: Path, log: Path) -> None:
-    with log.open("w", encoding="utf-8") as output:
-        for stream in (1, 2):
-            os.dup2(output.fileno(), stream)
+    output = log.open("w", encoding="utf-8")
+    for stream in (1, 2):
+        os.dup2(output.fileno(), stream)
+    sys.stdout = sys.stderr = output
     for name in [name for name in sys.modules if name.split(".")[0] in _OURS]:
         del sys.modules[name]
     os.chdir(folder)
@@ -140,6 +141,7 @@ def _child(tests: list[str], folder: Path, log: Path) -> None:
     if not Path(str(package.__file__)).is_relative_to(folder.resolve()):
         raise RuntimeError(f"{package.__file__} is not the copy: no bug would be seen")
     # Plain: nobody reads why a test has failed, and rewriting takes longer than the test.
-    code = pytest.main([*tests, "-x", "-q", "-p", "no:cacheprovider", "--assert=plain"])
-    sys.stdout.flush()
+    first = ["-x"] if len(tests) == 1 else []
+    code = pytest.main([*tests, *first, "-q", "-p", "no:cacheprovider", "--assert=plain"])
+    output.flush()
     os._exit(_RAN + int(code))

@@ -94,7 +94,7 @@ _DESK: Final = planted_in(
         "test_leverage_is_capped",
     ),
     (
-        "leverage: bracket of the exchange",
+        "wiring, leverage: bracket of the exchange",
         "exchange_max=max(largest, 1.0),",
         "exchange_max=125.0,",
         "test_leverage_is_capped",
@@ -198,19 +198,19 @@ _WATCH: Final = planted_in(
         "test_a_reset_is_done_once",
     ),
     (
-        "account: everything is closed",
+        "wiring, account: everything is closed",
         "self.close_reason = closes[0] if closes else None",
         "self.close_reason = None",
         "test_a_fifth_below_the_peak_closes_everything",
     ),
     (
-        "account: entries are stopped",
+        "wiring, account: entries are stopped",
         "self.entries = max(stops, key=_end_of, default=None)",
         "self.entries = None",
         "test_a_fifth_below_the_peak_closes_everything",
     ),
     (
-        "account: a person is told",
+        "wiring, account: a person is told",
         "                self._tell(each.text)",
         "                pass",
         "test_a_person_is_told_once",
