@@ -130,6 +130,24 @@ _REGIME: Final = planted_in(
         "test_regime_veto",
     ),
     (
+        "regime veto: trending markets only",
+        "trending = (view.hurst > part.hurst) | ",
+        "trending = True | ",
+        "test_regime_veto",
+    ),
+    (
+        "regime veto: Hurst exponent of a higher timeframe",
+        "| (_higher_hurst(view, part) > part.hurst)",
+        "",
+        "test_a_higher_timeframe_may_say_that_a_reverting_market_trends",
+    ),
+    (
+        "regime veto: higher closes from their close on",
+        "return known_at(exponents, closes.closed_ms, view.candles.closed_ms)",
+        "return known_at(exponents, closes.closed_ms, view.candles.closed_ms + 3_600_000)",
+        "test_a_higher_close_after_the_candle_says_nothing",
+    ),
+    (
         "multi-timeframe: points",
         "np.where(veto, -part.veto_points, part.points * agreement)",
         "np.where(veto, -part.veto_points, 0.0 * agreement)",

@@ -339,6 +339,18 @@ _STRATEGY: Final = planted_in(
         "test_a_layer_that_fails_is_a_veto_in_a_bot",
     ),
     (
+        "no exit is taken away by a configuration",
+        'exit_switches = ("use_exit_signal", "use_custom_stoploss", "position_adjustment_enable")',
+        'exit_switches = ("use_exit_signal",)',
+        "test_no_exit_can_be_taken_away",
+    ),
+    (
+        "a decision is traced at debug level",
+        "if self._is_trading and logger.isEnabledFor(logging.DEBUG):",
+        "if False:",
+        "test_a_decision_is_traced_at_debug_level",
+    ),
+    (
         "closes are exits",
         "return action.reason.value if isinstance(action, Close) else None",
         "return None",
