@@ -100,6 +100,12 @@ _DESK: Final = planted_in(
         "test_leverage_is_capped",
     ),
     (
+        "account: a position without a price is told of",
+        "            self._warn_if_blind(trades, now_ms)\n",
+        "",
+        "test_a_position_without_a_price_is_told_once",
+    ),
+    (
         "exit: what holds for the account comes first",
         "        if self.watch.close_reason is not None:\n",
         "        if False:\n",

@@ -16,6 +16,8 @@ Bugs planted by hand, each caught by the test named:
 12. a stop on the exchange keeps Freqtrade's word -> test_a_stop_on_the_exchange_gets_our_name
 13. another strategy's trade is renamed -> the same
 14. a stopped account says nothing after a restart -> test_a_restart_tells_of_a_stop
+15. an account that cannot be watched is silent, or told of in each look
+    -> test_a_position_without_a_price_is_told_once
 """
 
 import math
@@ -109,6 +111,27 @@ def test_without_a_price_the_equity_is_unknown():
     desk.see({ETH: 110.0}, at(0.1))
     desk.loop(at(0.2))
     assert desk.watch.account.peak_equity == pytest.approx(10_098.95)  # 100 less fees of 1.05
+
+
+def test_a_position_without_a_price_is_told_once():
+    """Its equity is unknown: no rule of the account can act."""
+    position(Trade)
+    desk = Desk()
+    for minutes in (0, 14):
+        desk.loop(START_MS + minutes * MINUTE_MS)
+    assert desk.host.sent == []
+    for minutes in (15, 16, 60):
+        desk.loop(START_MS + minutes * MINUTE_MS)
+    (text,) = desk.host.sent
+    assert "no price of ETH/USDT:USDT" in text
+    assert "account kill switch and the portfolio recovery wait" in text
+    desk.see({ETH: 100.0}, at(2))
+    desk.loop(at(2.1))  # it is priced now
+    position(Trade, pair=BTC)
+    for hours in (3, 3.3):  # the next one begins anew
+        desk.loop(at(hours))
+    assert len(desk.host.sent) == 2
+    assert "no price of BTC/USDT:USDT since" in desk.host.sent[1]
 
 
 def stopped_desk(**more):
