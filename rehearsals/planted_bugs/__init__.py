@@ -7,11 +7,15 @@ if a bug lives, if a text is no longer found exactly once, or if a test fails wi
 """
 
 from rehearsals.planted_bugs._bug import PlantedBug
+from rehearsals.planted_bugs._leverage import LEVERAGE_BUGS
 from rehearsals.planted_bugs._positions import POSITION_BUGS
+from rehearsals.planted_bugs._records import RECORD_BUGS
 from rehearsals.planted_bugs._runner import Outcome, Verdict, misplaced, run
 from rehearsals.planted_bugs._signals import SIGNAL_BUGS
 from rehearsals.planted_bugs._wiring import WIRING_BUGS
 
 __all__ = ["BUGS", "Outcome", "PlantedBug", "Verdict", "misplaced", "run"]
 
-BUGS: tuple[PlantedBug, ...] = (*SIGNAL_BUGS, *POSITION_BUGS, *WIRING_BUGS)
+BUGS: tuple[PlantedBug, ...] = (
+    *SIGNAL_BUGS, *LEVERAGE_BUGS, *POSITION_BUGS, *RECORD_BUGS, *WIRING_BUGS,
+)  # fmt: skip
