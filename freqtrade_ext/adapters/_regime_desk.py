@@ -46,6 +46,8 @@ _STANDING_LOCK: Final = timedelta(hours=24)
 # A lock is not written again while one like it ends as late, give or take.
 _LOCK_SLACK: Final = timedelta(minutes=30)
 _ENTRIES_STOPPED: Final = "entries are stopped: "
+# A position without a price blinds the rules of the account; an order that fills takes its time.
+_BLIND_MS: Final = 15 * 60_000
 _STOPS: Final = frozenset({"stop_loss", "trailing_stop_loss"})
 
 
@@ -103,6 +105,8 @@ class RegimeDesk:
         self._rates: dict[int, float] = {}
         self._equity = math.nan
         self._was_stopped = ""
+        self._blind_since_ms: int | None = None
+        self._told_blind = False
 
     def _unsettled(self, pair: str) -> bool:
         return self.is_unsettled(pair)  # set when execution has started
@@ -126,6 +130,7 @@ class RegimeDesk:
         )
         self._show_stop(now_ms)
         if self._live:
+            self._warn_if_blind(trades, now_ms)
             self._name_stops()
         self._outbox.settle(now_ms)
 
@@ -137,6 +142,21 @@ class RegimeDesk:
             self.send(
                 f"Account kill switch: still stopped ({account.reason}). Entries are stopped until "
                 "you reset it: freqtrade-ext killswitch reset"
+            )
+
+    def _warn_if_blind(self, trades: list[Any], now_ms: int) -> None:
+        """Tell, once, that positions have had no price for long: the account is not watched."""
+        unknown = sorted(trade.pair for trade in trades if self._rate(trade, now_ms) is None)
+        if not unknown:
+            self._blind_since_ms, self._told_blind = None, False
+            return
+        if self._blind_since_ms is None:
+            self._blind_since_ms = now_ms
+        if now_ms - self._blind_since_ms >= _BLIND_MS and not self._told_blind:
+            self._told_blind = True
+            self.send(
+                f"⚠️ no price of {', '.join(unknown)} since the start or the entry: equity is "
+                "unknown, so the account kill switch and the portfolio recovery wait"
             )
 
     def _name_stops(self) -> None:

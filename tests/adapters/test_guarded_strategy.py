@@ -8,6 +8,7 @@ Bugs planted by hand, each caught by the test named:
 4. an unsupported exchange trades unguarded -> test_an_exchange_that_cannot_be_guarded_is_refused
 5. clean-up does not reach Freqtrade's own -> test_cleanup_ends_execution_once_and_freqais_too
 6. a failed start is not ended -> test_a_start_that_fails_is_ended
+7. a configuration without exits starts -> test_a_configuration_that_takes_exits_away_is_refused
 """
 
 import subprocess
@@ -202,3 +203,14 @@ sys.exit(", ".join(loaded) or 0)
 """
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("value", [False, None, True])
+def test_a_configuration_that_takes_exits_away_is_refused(value):
+    """Freqtrade would let it stand above the strategy."""
+    config = {} if value is None else {"use_exit_signal": value}
+    if value is not False:
+        assert Guarded(config).config is config
+        return
+    with pytest.raises(OperationalException, match=r"use_exit_signal is false .* of Guarded away"):
+        Guarded(config)

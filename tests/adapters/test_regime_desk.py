@@ -19,6 +19,8 @@ Bugs planted by hand, each caught by the test named:
 15. messages that were not sent are not said again -> test_a_kill_loses_no_message
 16. the lock is written before its message -> test_a_kill_between_message_and_lock_loses_neither
 17. messages that were sent are kept -> test_a_message_that_was_sent_is_not_said_again
+18. an account that cannot be watched is silent, or told of in each look
+    -> test_a_position_without_a_price_is_told_once
 """
 
 import math
@@ -112,6 +114,27 @@ def test_without_a_price_the_equity_is_unknown():
     desk.see({ETH: 110.0}, at(0.1))
     desk.loop(at(0.2))
     assert desk.watch.account.peak_equity == pytest.approx(10_098.95)  # 100 less fees of 1.05
+
+
+def test_a_position_without_a_price_is_told_once():
+    """Its equity is unknown: no rule of the account can act."""
+    position(Trade)
+    desk = Desk()
+    for minutes in (0, 14):
+        desk.loop(START_MS + minutes * MINUTE_MS)
+    assert desk.host.sent == []
+    for minutes in (15, 16, 60):
+        desk.loop(START_MS + minutes * MINUTE_MS)
+    (text,) = desk.host.sent
+    assert "no price of ETH/USDT:USDT" in text
+    assert "account kill switch and the portfolio recovery wait" in text
+    desk.see({ETH: 100.0}, at(2))
+    desk.loop(at(2.1))  # it is priced now
+    position(Trade, pair=BTC)
+    for hours in (3, 3.3):  # the next one begins anew
+        desk.loop(at(hours))
+    assert len(desk.host.sent) == 2
+    assert "no price of BTC/USDT:USDT since" in desk.host.sent[1]
 
 
 def stopped_desk(**more):
@@ -227,6 +250,20 @@ def test_leverage_is_capped():
     assert desk.leverage(entry, 125.0, 0.5) == pytest.approx(50 * (1 - 0.7 * 0.5 / 4.5))
     assert desk.leverage(entry, 8.0, 0.5) == 8.0
     assert Desk().leverage(entry, 125.0, 0.5) == 3.0
+
+
+def test_leverage_falls_with_drawdown_range_and_higher_timeframes():
+    """50, at a price of 1: 0.72, ATR 2.75 %: 0.65, 10 % below the peak: 0.75, mtf 0.8."""
+    free = LeverageSettings(max_leverage=75.0)
+    desk = Desk(leverage=free, account={"max_drawdown": 0.9})
+    desk.loop(at(0))
+    desk.host.wallets.balance = 9_000.0
+    desk.loop(at(0.1))
+    frame = bars([1.0] * 30, start_ms=START_MS - 30 * HOUR_MS)
+    frame = frame.assign(atr_pct=2.75, leverage_factor=0.8)
+    desk.tracks[ETH] = MarketTrack(frame, HOUR_MS, TRACKED)
+    found = desk.leverage(Entry(ETH, "long", 1.0, at(0.1)), 125.0, 0.5)
+    assert found == pytest.approx(50 * 0.72 * 0.65 * 0.75 * 0.8)
 
 
 # Exits
@@ -380,6 +417,20 @@ def test_a_slow_drawdown_and_a_recovery(restart_at):
     desk.loop(at(first + 6.1))
     assert desk.refusal(ETH) == ""
     assert "*" not in locks(first + 6.2)
+
+
+def test_the_recovery_trails_by_the_range_of_bitcoin_and_ether():
+    """Each is asked for by its own name, at the time of the look."""
+    desk, asked, seen = Desk(), [], []
+
+    def atr(coin, now_ms):
+        asked.append(now_ms)
+        return {"BTC": 0.03, "ETH": 0.01}[coin]
+
+    desk._inputs.reference_atr, desk.watch.look = atr, seen.append
+    desk.loop(at(3))
+    assert [(look.atr_btc, look.atr_eth) for look in seen] == [(0.03, 0.01)]
+    assert asked == [at(3)] * 2
 
 
 def test_a_lock_of_a_day_is_shown_in_freqtrades_own_terms():

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from freqtrade.exceptions import OperationalException
 from freqtrade.strategy import IStrategy
@@ -25,7 +25,19 @@ logger = logging.getLogger(__name__)
 class GuardedStrategy(IStrategy):
     """Base of strategies whose live orders go through the order guard."""
 
+    # Freqtrade lets these keys of a configuration stand above the strategy, and says so in its log
+    # only: false would take exits away.
+    exit_switches: ClassVar[tuple[str, ...]] = ("use_exit_signal",)
     _execution: "LiveExecution | None" = None
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        for key in self.exit_switches:
+            if not config.get(key, True):
+                raise OperationalException(
+                    f"{key} is false in the configuration, which takes exits of "
+                    f"{type(self).__name__} away; remove the key"
+                )
 
     @property
     def is_live(self) -> bool:

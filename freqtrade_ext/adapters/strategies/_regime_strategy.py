@@ -39,7 +39,13 @@ from freqtrade_ext.adapters.strategies._guarded_strategy import GuardedStrategy
 from freqtrade_ext.errors import ConfigError, CorruptStateError, ExtensionError, StoreError
 from freqtrade_ext.risk import Close, Reduce, RiskSettings
 from freqtrade_ext.settings import load_part, load_settings
-from freqtrade_ext.signals import ScoredMarket, SignalSettings, score_market, startup_candles
+from freqtrade_ext.signals import (
+    ScoredMarket,
+    SignalSettings,
+    explain,
+    score_market,
+    startup_candles,
+)
 
 __all__ = ["RegimeStrategy"]
 
@@ -65,6 +71,7 @@ class RegimeStrategy(GuardedStrategy):
     use_exit_signal = True
     use_custom_stoploss = True
     position_adjustment_enable = True
+    exit_switches = ("use_exit_signal", "use_custom_stoploss", "position_adjustment_enable")
     # A signal is for the very next candle: acting late costs more than the edge is worth.
     ignore_buying_expired_candle_after = 240
     minimal_roi: ClassVar[dict[str, float]] = {}
@@ -272,6 +279,8 @@ class RegimeStrategy(GuardedStrategy):
             self._alarm.failed(pair, error)
             return None
         self._alarm.worked(pair)
+        if self._is_trading and logger.isEnabledFor(logging.DEBUG):
+            logger.debug("[STRATEGY] %s", "; ".join(explain(scored).lines()))
         return scored
 
     def read_parameter_file(self) -> None:
