@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.model_evidence import DATA
 from freqtrade_ext.learning import (
     BASELINE,
     CANDLE_FEATURES,
@@ -255,11 +256,45 @@ def print_changes(seeds: range) -> None:
         told(name, [hours_of_errors(*run) for run in runs])
 
 
+def trained_again(features: np.ndarray) -> int:
+    """Alarms in the days after the first 45, trained again every day and at each alarm."""
+    alarms, last, reference = 0, -DAY, None
+    for now in range(TRAIN * DAY, len(features) + 1, SETTINGS.check_every):
+        if reference is None or now - last >= DAY:
+            train = features[now - TRAIN * DAY : now]
+            reference, last = reference_of(train, CANDLE_FEATURES, SETTINGS), now
+        if feature_drift(reference, features[now - DAY : now]).drifted:
+            alarms, reference = alarms + 1, None
+    return alarms
+
+
+def print_trained_again(seeds: range) -> None:
+    """How often a bot that obeys is told."""
+    counts = [
+        trained_again(features_of(candles("clustered", seed, TRAIN + CALM + 10, factor=3.0)))
+        for seed in seeds
+    ]
+    print(
+        f"\ntrained every day and at each alarm, ten days from volatility times 3: "
+        f"{min(counts)} to {max(counts)} alarms, median {np.median(counts):g}"
+    )
+    found = []
+    for path in sorted(DATA.glob("*-5m.feather")):
+        frame = pd.read_feather(path).tail((TRAIN + LIVE) * DAY + WARM_UP)
+        found.append(trained_again(features_of(frame)))
+    if found:
+        print(
+            f"recorded candles of {len(found)} markets, {LIVE} days: {sum(found)} alarms, "
+            f"{min(found)} to {max(found)} a market",
+        )
+
+
 def main() -> None:
     """Print false alarms and delays."""
     first, runs = (int(each) for each in (*sys.argv[1:3], *("1000", "40")[len(sys.argv) - 1 :]))
     print_false_alarms(range(first, first + runs))
     print_changes(range(first, first + runs))
+    print_trained_again(range(first, first + runs))
 
 
 if __name__ == "__main__":
