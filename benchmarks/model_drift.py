@@ -158,10 +158,15 @@ def first_hour(alarms: Callable[[int], bool]) -> float:
 
 
 def hours_of_errors(reference: ErrorReference, wrong: np.ndarray) -> float:
-    """Hours until errors that change after five days are found; labels are known five later."""
-    return first_hour(
-        lambda hour: errors_alarm(reference, wrong[: CALM * DAY + 12 * hour - HORIZON])
-    )
+    """
+    Hours until errors that change after five days are found; labels are known five candles later.
+
+    A false alarm before the change finds nothing.
+    """
+    at = CALM * DAY - HORIZON
+    if errors_alarm(reference, wrong[:at]):
+        return float("inf")
+    return first_hour(lambda hour: errors_alarm(reference, wrong[: at + 12 * hour]))
 
 
 def made_up_errors(
@@ -243,10 +248,10 @@ def print_changes(seeds: range) -> None:
         told(f"volatility times {factor:g}, {world}", hours)
     for shift, world in [(0.5, "clustered"), (0.75, "clustered"), *product((1.0,), WORLDS)]:
         hours = [hours_of_features(world, seed, shift=shift) for seed in seeds]
-        told(f"features moved by {shift:g} deviations, {world}", hours)
+        told(f"features moved by {shift:g} standard deviations, {world}", hours)
     for (kind, how), after in product(KINDS.items(), (0.75, 0.8, 0.85, 0.9)):
         runs = [made_up_errors(seed, after, **how) for seed in seeds]
-        told(f"errors 48 % to {after:.0%}, {kind}", [hours_of_errors(*run) for run in runs])
+        told(f"errors 48% to {after:.0%}, {kind}", [hours_of_errors(*run) for run in runs])
     for edge in (0.3, 0.5, 0.8):
         frames = (candles("clustered", seed, TRAIN + CALM + 2, edge=edge) for seed in seeds)
         runs = [model_errors(frame, reverse=True) for frame in frames]
@@ -275,7 +280,7 @@ def print_trained_again(seeds: range) -> None:
         for seed in seeds
     ]
     print(
-        f"\ntrained every day and at each alarm, ten days from volatility times 3: "
+        "\ntrained every day and at each alarm, five unchanged days and ten of volatility times 3: "
         f"{min(counts)} to {max(counts)} alarms, median {np.median(counts):g}"
     )
     found = []

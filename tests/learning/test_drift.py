@@ -9,7 +9,7 @@ Mutants of `_drift.py`, each killed by the test named:
 - only the whole window, not five sixths: a_planted_shift_is_found_within_twenty_hours
 - window not full: nothing_is_said_before_a_window_is_full
 - reasons in the order of columns: the_farthest_feature_is_named_first
-- no least scale: the_hour_of_the_day_is_no_drift_at_any_minute
+- no least scale: maxima_that_are_all_alike_leave_a_margin
 - a limit that nothing can reach: a_window_beyond_all_training_data_always_counts
 """
 
@@ -108,6 +108,12 @@ def test_the_return_level_by_hand():
     scale = np.sqrt(12) / np.pi
     by_hand = 1 - 0.5772156649 * scale + scale * (1 + 1 / np.sqrt(2)) * np.log(1000)
     assert _return_level(np.array([0.0, 2.0]), 1000) == pytest.approx(by_hand)
+
+
+def test_maxima_that_are_all_alike_leave_a_margin():
+    """The least scale is 0.02."""
+    by_hand = 1 + 0.02 * ((1 + 1 / np.sqrt(2)) * np.log(1000) - 0.5772156649)
+    assert _return_level(np.array([1.0, 1.0]), 1000) == pytest.approx(by_hand)
 
 
 def test_the_return_level_agrees_with_scipy():

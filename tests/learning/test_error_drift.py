@@ -5,6 +5,8 @@ Mutants of `_error_drift.py`, each killed by the test named:
 - best instead of mean worse share: the_alarm_comes_where_the_recursion_says
 - evidence not divided by the inflation: predictions_that_stay_are_not_counted_five_times
 - expected share without its standard error: a_share_measured_on_few_rows_is_not_believed_to_a_hair
+- a nearly hopeless model watched: a_model_that_was_nearly_always_wrong_cannot_get_worse
+- report counts from the first candle: the_report_counts_from_where_it_began
 - falling errors count: falling_errors_are_no_drift
 - autocorrelations only up to the horizon's half: held_predictions_count_once
 - ADWIN on single predictions: adwin_is_given_means_of_a_horizon
@@ -133,8 +135,10 @@ def test_a_model_that_was_never_wrong_may_err_once():
     assert error_drift(np.ones(30), reference, SETTINGS).drifted
 
 
-def test_a_model_that_was_always_wrong_cannot_get_worse():
-    assert not error_drift(np.ones(5000), error_reference(np.ones(100), 5), SETTINGS).drifted
+@pytest.mark.parametrize("share", [0.97, 1.0])
+def test_a_model_that_was_nearly_always_wrong_cannot_get_worse(share):
+    known = ErrorReference(share, 1.0, 10**6)
+    assert not error_drift(np.ones(5000), known, SETTINGS).drifted
 
 
 def test_steady_errors_are_no_drift():

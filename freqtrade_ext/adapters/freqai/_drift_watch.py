@@ -97,9 +97,8 @@ def _ended_drifted(predictions: DataFrame | None, trained: TrainedModel) -> bool
     if predictions is None:
         return False
     made = predictions[predictions["do_predict"].eq(1) | predictions["drifted"].gt(0)].iloc[-1:]
-    return bool(made["drifted"].gt(0).all() and len(made)) and bool(
-        epoch_ms(made["date_pred"])[0] >= trained.trained_ms
-    )
+    by_this = made["drifted"].gt(0) & (epoch_ms(made["date_pred"]) >= trained.trained_ms)
+    return bool(by_this.any())
 
 
 def live_errors(frame: DataFrame, predictions: DataFrame) -> np.ndarray:
