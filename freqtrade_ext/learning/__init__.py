@@ -11,11 +11,16 @@ from freqtrade_ext.learning._confidence import ConfidenceSource, side_confidence
 from freqtrade_ext.learning._drift import (
     DriftReference,
     DriftReport,
-    error_drift,
     feature_drift,
     ks_distance,
     population_stability,
     reference_of,
+)
+from freqtrade_ext.learning._error_drift import (
+    ErrorReference,
+    error_drift,
+    error_reference,
+    error_rise,
 )
 from freqtrade_ext.learning._explanation import Driver, Explanation, TradeLevels, explain
 from freqtrade_ext.learning._features import (
@@ -79,6 +84,7 @@ __all__ = [
     "DriftReport",
     "DriftSettings",
     "Driver",
+    "ErrorReference",
     "Explanation",
     "Fold",
     "LabelSettings",
@@ -106,6 +112,8 @@ __all__ = [
     "class_weights",
     "contributions",
     "error_drift",
+    "error_reference",
+    "error_rise",
     "explain",
     "feature_drift",
     "fit_calibration",
