@@ -32,6 +32,13 @@ DAYS = 60  # the last ones of the file
 MEASURES = ("accuracy", "precision", "recall", "f1", "brier", "trades", "profit_factor", "net")
 
 
+def recorded(folder: Path) -> bool:
+    """Whether recorded candles are there; says so where they are not."""
+    if not folder.is_dir():
+        print(f"skipped: recorded candles are absent: {folder} (SHARED_DATA names their folder)")
+    return folder.is_dir()
+
+
 def rows_of(frame: pd.DataFrame) -> tuple[TrainingRows, np.ndarray, list[str]]:
     """Rows with features and labels, and the move before each row in units of its threshold."""
     close, high, low = (frame[name].to_numpy() for name in ("close", "high", "low"))
@@ -104,8 +111,8 @@ def measure(market: str) -> dict[str, list[Scores]]:
 
 def main() -> None:
     """Measure the named markets, or all."""
-    if not DATA.is_dir():
-        sys.exit(f"recorded candles are absent: {DATA}")
+    if not recorded(DATA):
+        return
     known = sorted(file.name.split("_")[0] for file in DATA.glob("*-5m.feather"))
     every: dict[str, list[list[Scores]]] = {}
     print(f"{'':24s} " + " ".join(f"{each:>9s}" for each in MEASURES))
