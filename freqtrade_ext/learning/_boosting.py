@@ -30,6 +30,7 @@ def boost(
     held_out: "tuple[npt.NDArray[Any], npt.ArrayLike] | None" = None,
     early_stopping: int | None = None,
     names: Sequence[str] | None = None,
+    passing: bool = False,
 ) -> Any:
     """
     Train a LightGBM booster.
@@ -50,6 +51,9 @@ def boost(
         For early stopping after `early_stopping` rounds without progress.
     names : sequence of str, optional
         Of the features, for messages of LightGBM only.
+    passing : bool
+        For a booster that is asked once and forgotten: it holds on to its training data, which
+        saves LightGBM from writing its trees as text and reading them again.
 
     Returns
     -------
@@ -92,6 +96,7 @@ def boost(
         num_boost_round=rounds[0] if rounds else 300,
         valid_sets=watched,
         callbacks=callbacks,
+        keep_training_booster=passing,
     )
 
 
