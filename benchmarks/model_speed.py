@@ -17,7 +17,7 @@ import pandas as pd
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.freqai.prediction_models.LightGBMRegressor import LightGBMRegressor
 
-from benchmarks.model_evidence import DATA, LABELS
+from benchmarks.model_evidence import DATA, LABELS, recorded
 from freqtrade_ext.adapters.freqai import CandleClassifier, DirectionRegressor
 from freqtrade_ext.adapters.freqai._frames import add_features, add_labels
 
@@ -92,6 +92,8 @@ def one_round(model: Any, config: dict[str, Any], train: pd.DataFrame, live: pd.
 
 def main() -> None:
     """Print the medians and the ratios to Freqtrade's own."""
+    if not recorded(DATA):
+        return
     logging.disable(logging.WARNING)
     train, live = frames()
     with tempfile.TemporaryDirectory() as folder:

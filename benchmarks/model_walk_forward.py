@@ -1,15 +1,14 @@
 """What classifier and regressor are worth on recorded coins, walk-forward over the whole set.
 
 ``python -m benchmarks.model_walk_forward [fold ...]`` on the 24 markets of ../shared/data (or of
-the folder that SHARED_DATA names), 5m. As FreqAI would with its settings of docs/models.md, except
-for the retraining every two hours: 45 days to learn from, the next 10 days to be judged on, then 10
-days on. Rows of a fold are pooled over the markets.
+the folder that SHARED_DATA names), 5m: a model a market, trained on 45 days, judged on the next 20,
+then trained anew, 20 days on. Rows of a fold are pooled over the markets.
 """
 
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,7 +27,7 @@ from freqtrade_ext.learning import (
     score_predictions,
 )
 
-TRAIN, TEST, WARM_UP = 45 * 288, 10 * 288, 288
+TRAIN, TEST, WARM_UP = 45 * 288, 20 * 288, 288
 INNER_FOLDS = 5
 MEASURES = ("accuracy", "precision", "recall", "f1", "brier", "trades", "profit_factor", "bps")
 Floats = np.ndarray
@@ -195,7 +194,7 @@ def summary(folds: list[dict[str, dict[str, float]]]) -> None:
         print(f"{name + (' - ' + other if other else ''):32s} " + ", ".join(cells), flush=True)
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: Sequence[str] = ()) -> None:
     """Measure the named folds (from 1), or all."""
     if not recorded(DATA):
         return
@@ -206,7 +205,7 @@ def main(arguments: list[str] | None = None) -> None:
     if any(not other.equals(dates) for _, other in loaded.values()):
         sys.exit("the markets do not have the same candles")
     begins = range(WARM_UP + TRAIN, len(dates) - TEST + 1, TEST)
-    wanted = [int(each) for each in arguments or []] or list(range(1, len(begins) + 1))
+    wanted = [int(each) for each in arguments] or list(range(1, len(begins) + 1))
     print(f"{len(names)} markets, {len(begins)} folds of {TEST // 288} days, trained on "
           f"{TRAIN // 288} days; {' '.join(MEASURES)}")  # fmt: skip
     folds = []
