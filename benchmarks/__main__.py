@@ -1,6 +1,6 @@
 """Run every benchmark, or those that are named: ``python -m benchmarks [name ...]``.
 
-Those of models, but for ``model-memory`` and ``drift``, read recorded candles from ../shared/data or
+Those of models, but for ``model-memory`` and ``drift``, read recorded candles: ../shared/data, or
 the folder that SHARED_DATA names; where there are none they say so and are skipped. All of them
 together take hours.
 """

@@ -93,11 +93,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Judged:
-    """An entry with what the model said of it, and the share of gains that the model had seen."""
+    """An entry, what a model said of it, how many gains that had seen, and how many came before."""
 
     entry: Entry
     confidence: float
     share: float
+    training: int
 
 
 def entries(folder: Path, candles: Path) -> list[Entry]:
@@ -145,12 +146,14 @@ def walk(trades: Sequence[Entry]) -> Iterator[Judged]:
     """
     learner = OutcomeLearner(OutcomeSettings(enabled=True))
     waiting = sorted((each.outcome for each in trades), key=lambda each: (each.closed_ms, each.key))
-    share = math.nan
+    share, training = math.nan, 0
     for each in trades:
         while waiting and waiting[0].closed_ms < each.decided_ms:
             if learner.add([waiting.pop(0)]):
+                training += 1
                 share = float(np.mean([known.net > 0 for known in learner.outcomes]))
-        yield Judged(each, float(learner.confidence([each.outcome.features])[0]), share)
+        confidence = float(learner.confidence([each.outcome.features])[0])
+        yield Judged(each, confidence, share, training)
 
 
 def told(name: str, judged: Sequence[Judged]) -> str:
@@ -168,12 +171,34 @@ def told(name: str, judged: Sequence[Judged]) -> str:
 
 
 def skill(judged: Sequence[Judged]) -> str:
-    """Say whether higher confidence went to gains: the area under the ROC curve, 0.5 for chance."""
+    """
+    Say whether higher confidence went to gains: the area under the ROC curve, 0.5 for chance.
+
+    Of all, and of trades that the same model has judged: the level of the confidence follows the
+    share of gains so far, and where that share comes and goes, comparing models gives less than 0.5
+    without any of them being wrong about its own trades.
+    """
+    same = [[each for each in judged if each.training == number]
+            for number in sorted({each.training for each in judged})]  # fmt: skip
+    parts = [found for part in same if (found := _area(part)) is not None]
+    whole = _area(judged)
+    if whole is None or not parts:
+        return "all of one kind"
+    areas, errors, pairs = (np.array(column) for column in zip(*parts, strict=True))
+    weights = pairs / pairs.sum()
+    return (
+        f"area under the ROC curve {whole[0]:.3f} ± {whole[1]:.3f}, within one model "
+        f"{weights @ areas:.3f} ± {math.sqrt(np.square(weights * errors).sum()):.3f}"
+    )
+
+
+def _area(judged: Sequence[Judged]) -> tuple[float, float, int] | None:
+    """Area, its standard error, combinations of a gain and a loss; None without any."""
     gains = np.array([each.entry.outcome.net > 0 for each in judged])
     if gains.all() or not gains.any():
-        return "all of one kind"
+        return None
     area = float(roc_auc_score(gains, [each.confidence for each in judged]))
-    return f"area under the ROC curve {area:.3f} ± {area_error(area, gains):.3f}"
+    return area, area_error(area, gains), int(gains.sum() * (~gains).sum())
 
 
 def area_error(area: float, gains: Any) -> float:

@@ -3,6 +3,7 @@
 Mutants of `benchmarks/`, each killed by the test named:
 - model_outcomes: a trade known while its candle is open: a_trade_is_known_from_the_next_candle_on
 - model_outcomes: all trades given to the learner at once: later_outcomes_change_no_earlier_answer
+- model_outcomes: answers of different models compared: a_changing_level_is_not_taken_for_...
 - model_outcomes: a rate at its own moment: a_funding_rate_is_known_after_it_was_paid
 - model_walk_forward: rows with an open label trained on: labels_are_known_when_the_test_begins
 - model_walk_forward: markets one after the other in time: markets_are_traded_side_by_side
@@ -76,6 +77,20 @@ def test_the_share_of_gains_is_that_of_the_trades_trained_on():
     assert [each.share for each in walk(trades)][-1] == pytest.approx(20 / 30)
 
 
+def test_a_changing_level_is_not_taken_for_a_wrong_order():
+    """Two models that each know the order, the second of a better time, sure of less."""
+    judged = [
+        Judged(entry(n, net=0.01 if gains else -0.01), confidence, 0.5, training)
+        for n, (training, confidence, gains) in enumerate(
+            [(1, 0.8, False), (1, 0.9, True), (2, 0.1, False), (2, 0.2, True), (2, 0.3, True)]
+        )
+    ]
+    # Of six combinations two are in the wrong order; none of those within one model.
+    text = model_outcomes.skill(judged)
+    assert text.startswith("area under the ROC curve 0.667 ±")
+    assert "within one model 1.000 ± 0.000" in text
+
+
 def test_error_of_the_area():
     """By hand, for the example of Hanley and McNeil: 0.893 with 51 and 58 cases.
 
@@ -100,7 +115,7 @@ def test_a_funding_rate_is_known_after_it_was_paid(tmp_path):
 
 def test_what_is_told_of_trades():
     """Gains of 1 % and 3 %, a loss of 1 %: 2 of 3, 100 bps, sample deviation 200 bps."""
-    judged = [Judged(entry(n, net=net), 0.5, 0.5) for n, net in enumerate((0.01, 0.03, -0.01))]
+    judged = [Judged(entry(n, net=net), 0.5, 0.5, 1) for n, net in enumerate((0.01, 0.03, -0.01))]
     text = model_outcomes.told("all", judged)
     assert "3 trades, precision 0.667 ± 0.272, net     +3.00 USDT,  +100.0 ± 115.5 bps" in text
     assert "0 trades" in model_outcomes.told("none", [])
