@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from freqtrade_ext.learning._libraries import library
+from freqtrade_ext.learning._libraries import let_threads_sleep, library
 
 __all__ = ["BASELINE", "boost", "contributions", "predict_scores"]
 
@@ -64,6 +64,7 @@ def boost(
     ConfigError
         If LightGBM is not installed.
     """
+    let_threads_sleep()
     lightgbm = library("lightgbm", "a model")
     given = dict(parameters)
     rounds = [int(given.pop(name)) for name in _ROUNDS if name in given]

@@ -1,9 +1,12 @@
 """The package loads without the libraries that models need, and says which extra brings them.
 
-Mutant of `_libraries.py`, killed by the test named:
+Mutants of `_libraries.py` and `_boosting.py`, each killed by the test named:
+- threads spin, or LightGBM loaded before they are told: threads_sleep_while_they_wait
+- OMP_WAIT_POLICY overwritten: threads_sleep_while_they_wait
 - every ModuleNotFoundError blamed on the extra: an_error_inside_a_library_is_its_own
 """
 
+import os
 import subprocess
 import sys
 
@@ -57,6 +60,22 @@ def test_an_error_inside_a_library_is_its_own(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ModuleNotFoundError, match="something_else_that_is_absent"):
         library("broken_library", "a model")
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, "PASSIVE"), ("active", "ACTIVE")])
+def test_threads_sleep_while_they_wait(given, used):
+    """OpenMP itself tells what it was loaded with; a person's own choice stays."""
+    code = (
+        "import numpy as np; from freqtrade_ext.learning import boost\n"
+        "boost(np.ones((9, 1)), np.ones(9), objective='regression', threads=2)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    chosen = {} if given is None else {"OMP_WAIT_POLICY": given}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment | chosen | {"OMP_DISPLAY_ENV": "true"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert f"OMP_WAIT_POLICY = '{used}'" in done.stderr
 
 
 class FakeClient:

@@ -8,6 +8,7 @@ Mutants of `_learning_model.py`, each killed by the test named:
 - predictions of the old spread kept: a_market_that_gets_another_spread_begins_anew
 """
 
+import os
 import numpy as np
 import pandas as pd
 import pytest
@@ -139,6 +140,13 @@ def test_weights_of_freqai_are_obeyed(tmp_path):
     config["freqai"]["feature_parameters"]["weight_factor"] = 0.2
     recent = plain.predict(frame.tail(50), trained_on(plain, config, frame))[0]
     assert not np.allclose(even[BUY], recent[BUY])
+
+
+def test_threads_are_told_to_sleep_before_a_stored_model_is_loaded(config, monkeypatch):
+    """A stored model brings LightGBM, and OpenMP with it, without asking for a training."""
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    DirectionRegressor(config)
+    assert os.environ["OMP_WAIT_POLICY"] == "passive"
 
 
 def test_a_mistake_in_the_settings_stops_the_bot(tmp_path):
