@@ -8,6 +8,7 @@ import logging
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,7 @@ def main() -> None:
     if not recorded(DATA):
         return
     logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")  # Freqtrade's calls of LightGBM are deprecated
     train, live = frames()
     with tempfile.TemporaryDirectory() as folder:
         config = config_of(Path(folder))

@@ -3,7 +3,7 @@
 Mutants of `benchmarks/`, each killed by the test named:
 - model_outcomes: a trade known while its candle is open: a_trade_is_known_from_the_next_candle_on
 - model_outcomes: all trades given to the learner at once: later_outcomes_change_no_earlier_answer
-- model_outcomes: answers of different models compared: a_changing_level_is_not_taken_for_a_wrong_...
+- model_outcomes: answers of different models compared: a_changing_level_is_...
 - model_outcomes: a rate at its own moment: a_funding_rate_is_known_after_it_was_paid
 - model_walk_forward: rows with an open label trained on: labels_are_known_when_the_test_begins
 - model_walk_forward: markets one after the other in time: markets_are_traded_side_by_side

@@ -5,10 +5,12 @@ Mutants of `_learning_model.py`, each killed by the test named:
 - label not compared: a_model_of_another_spread_says_nothing
 - age counted from the last attempt: an_old_model_expires_by_its_own_age
 - retraining although pinned: a_pinned_version_is_not_trained_over
+- OpenMP not told anything: threads_are_told_to_sleep_before_a_stored_model_is_loaded
 - predictions of the old spread kept: a_market_that_gets_another_spread_begins_anew
 """
 
 import os
+
 import numpy as np
 import pandas as pd
 import pytest
