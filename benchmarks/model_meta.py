@@ -44,19 +44,12 @@ class Case:
     ends: str
     rules: dict[str, Any]
     legs: tuple[tuple[str, str], ...] = ()
-    without: frozenset[str] = frozenset()
     runs: tuple[str, ...] = OUTCOME_RUNS
 
     @property
     def folder(self) -> Path:
         """Where its candles are."""
         return SHARED / self.data
-
-    def markets(self) -> list[str]:
-        """Base currencies of its files."""
-        ending = f"_USDT_USDT-{self.timeframe}-futures.feather"
-        found = {file.name.removesuffix(ending) for file in self.folder.glob(f"futures/*{ending}")}
-        return sorted(found - self.without)
 
 
 OPEN_GATES = {
@@ -72,14 +65,6 @@ CASES = {
         rules=OPEN_GATES | {"fit_window": 720},
         legs=(("ETH", "BTC"), ("SOL", "AVAX"), ("ATOM", "ARB"), ("APT", "LINK"), ("DOGE", "BNB")),
         runs=tuple(RUNS),
-    ),
-    "C": Case(
-        data="C_futures_5m_2023Jul",
-        timeframe="5m",
-        begins="20230709",
-        ends="20230801",
-        rules={"max_qvalue": None, "entry_stop": False, "edge": {"cost_multiple": 0.0}},
-        without=frozenset({"AUDIO", "EOS", "SXP"}),  # no leverage brackets
     ),
     "D": Case(
         data="D_futures_5m_2025MarApr",
@@ -172,9 +157,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         print(f"{case.data}, {case.timeframe}, {case.begins} - {case.ends}", flush=True)
         with (
             tempfile.TemporaryDirectory() as folder,
-            model_stage(
-                Path(folder) / "user_data", case.folder, case.timeframe, case.markets()
-            ) as stage,
+            model_stage(Path(folder) / "user_data", case.folder, case.timeframe) as stage,
         ):
             for number, run in enumerate(given or case.runs):
                 spreads = backtest(stage, case, run, number)
