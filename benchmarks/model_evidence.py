@@ -7,6 +7,7 @@ the folder that SHARED_DATA names), 5m.
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +26,19 @@ from freqtrade_ext.learning import (
 )
 
 _BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
-DATA = Path(os.environ.get("SHARED_DATA", _BESIDE)) / "A_spot_5m_2024"
+SHARED = Path(os.environ.get("SHARED_DATA", _BESIDE))
+DATA = SHARED / "A_spot_5m_2024"
 LABELS = LabelSettings()
 FOLDS = 5
 DAYS = 60  # the last ones of the file
 MEASURES = ("accuracy", "precision", "recall", "f1", "brier", "trades", "profit_factor", "net")
+
+
+def recorded(folder: Path) -> bool:
+    """Whether recorded candles are there; says so where they are not."""
+    if not folder.is_dir():
+        print(f"skipped: recorded candles are absent: {folder} (SHARED_DATA names their folder)")
+    return folder.is_dir()
 
 
 def rows_of(frame: pd.DataFrame) -> tuple[TrainingRows, np.ndarray, list[str]]:
@@ -102,14 +111,14 @@ def measure(market: str) -> dict[str, list[Scores]]:
     return found
 
 
-def main() -> None:
+def main(arguments: Sequence[str] = ()) -> None:
     """Measure the named markets, or all."""
-    if not DATA.is_dir():
-        sys.exit(f"recorded candles are absent: {DATA}")
+    if not recorded(DATA):
+        return
     known = sorted(file.name.split("_")[0] for file in DATA.glob("*-5m.feather"))
     every: dict[str, list[list[Scores]]] = {}
     print(f"{'':24s} " + " ".join(f"{each:>9s}" for each in MEASURES))
-    for market in sys.argv[1:] or known:
+    for market in arguments or known:
         for name, scores in measure(market).items():
             every.setdefault(name, []).append(scores)
     for name, markets in every.items():
@@ -120,4 +129,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

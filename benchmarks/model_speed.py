@@ -8,6 +8,7 @@ import logging
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pandas as pd
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.freqai.prediction_models.LightGBMRegressor import LightGBMRegressor
 
-from benchmarks.model_evidence import DATA, LABELS
+from benchmarks.model_evidence import DATA, LABELS, recorded
 from freqtrade_ext.adapters.freqai import CandleClassifier, DirectionRegressor
 from freqtrade_ext.adapters.freqai._frames import add_features, add_labels
 
@@ -92,7 +93,10 @@ def one_round(model: Any, config: dict[str, Any], train: pd.DataFrame, live: pd.
 
 def main() -> None:
     """Print the medians and the ratios to Freqtrade's own."""
+    if not recorded(DATA):
+        return
     logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")  # Freqtrade's calls of LightGBM are deprecated
     train, live = frames()
     with tempfile.TemporaryDirectory() as folder:
         config = config_of(Path(folder))

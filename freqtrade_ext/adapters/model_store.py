@@ -189,7 +189,7 @@ def _entries(trades: pd.DataFrame, candle_ms: int) -> Iterator[_Entry]:
     for (name, signal_ms), rows in groups.items():
         legs = trades.iloc[[row for _, row in sorted(rows)]]
         first: Any = legs.iloc[0]
-        put_in = (legs["stake_amount"] * legs["leverage"]).sum()
+        put_in = (_margins(legs) * legs["leverage"]).sum()
         yield _Entry(
             key=f"{name} {signal_ms}",
             market=str(first["pair"]),
@@ -199,3 +199,10 @@ def _entries(trades: pd.DataFrame, candle_ms: int) -> Iterator[_Entry]:
             net=float(legs["profit_abs"].sum() / put_in) if put_in > 0 else 0.0,
             leverage=float(first["leverage"]),
         )
+
+
+def _margins(trades: pd.DataFrame) -> "pd.Series[float]":
+    """All that was put into each trade: `stake_amount` shrinks with every part that is sold."""
+    left = trades["stake_amount"]
+    whole = trades.get("max_stake_amount", left)
+    return whole.where(whole > 0, left)

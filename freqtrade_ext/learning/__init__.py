@@ -37,6 +37,7 @@ from freqtrade_ext.learning._labels import (
     rolling_volatility,
     sides,
 )
+from freqtrade_ext.learning._libraries import let_threads_sleep
 from freqtrade_ext.learning._mlflow import log_to_mlflow
 from freqtrade_ext.learning._move_model import MoveModel, MoveScores, fit_move_model
 from freqtrade_ext.learning._outcome_features import OUTCOME_FEATURES, outcome_features
@@ -124,6 +125,7 @@ __all__ = [
     "judge_entry",
     "ks_distance",
     "label_target",
+    "let_threads_sleep",
     "load_learner",
     "log_to_mlflow",
     "move_threshold",

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from freqtrade_ext.learning._libraries import library
+from freqtrade_ext.learning._libraries import let_threads_sleep, library
 
 __all__ = ["BASELINE", "boost", "contributions", "predict_scores"]
 
@@ -30,6 +30,7 @@ def boost(
     held_out: "tuple[npt.NDArray[Any], npt.ArrayLike] | None" = None,
     early_stopping: int | None = None,
     names: Sequence[str] | None = None,
+    passing: bool = False,
 ) -> Any:
     """
     Train a LightGBM booster.
@@ -50,6 +51,9 @@ def boost(
         For early stopping after `early_stopping` rounds without progress.
     names : sequence of str, optional
         Of the features, for messages of LightGBM only.
+    passing : bool
+        For a booster that is asked once and forgotten: it holds on to its training data, which
+        saves LightGBM from writing its trees as text and reading them again.
 
     Returns
     -------
@@ -60,6 +64,7 @@ def boost(
     ConfigError
         If LightGBM is not installed.
     """
+    let_threads_sleep()
     lightgbm = library("lightgbm", "a model")
     given = dict(parameters)
     rounds = [int(given.pop(name)) for name in _ROUNDS if name in given]
@@ -92,6 +97,7 @@ def boost(
         num_boost_round=rounds[0] if rounds else 300,
         valid_sets=watched,
         callbacks=callbacks,
+        keep_training_booster=passing,
     )
 
 

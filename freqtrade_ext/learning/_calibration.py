@@ -110,7 +110,9 @@ def _sigmoid(raw: FloatArray, truth: FloatArray) -> tuple[FloatArray, FloatArray
         return flat
     linear = library("sklearn.linear_model", "calibration")
     # C=1: a weak prior against certainty, without which a few dozen rows can give 0 % and 100 %.
-    model = linear.LogisticRegression(C=1.0).fit(scores[:, None], truth)
+    # Newton's steps: with one feature a handful of them, to more digits than the default's many.
+    logistic = linear.LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-6)
+    model = logistic.fit(scores[:, None], truth)
     slope = float(model.coef_[0, 0])
     return (np.array([slope]), model.intercept_.astype(np.float64)) if slope > 0 else flat
 

@@ -1,11 +1,12 @@
 """Libraries of the extra ``freqai``, loaded when they are needed and missed by name."""
 
 import importlib
+import os
 from typing import Any
 
 from freqtrade_ext.errors import ConfigError
 
-__all__ = ["library"]
+__all__ = ["let_threads_sleep", "library"]
 
 _PACKAGES = {"sklearn": "scikit-learn", "talib": "TA-Lib"}
 _EXTRAS = {"mlflow": "mlflow", "talib": "freqtrade"}
@@ -37,3 +38,14 @@ def library(module: str, what: str) -> Any:
             f"{what} needs {_PACKAGES.get(root, root)}, which is not installed: "
             f"pip install 'freqtrade-ext[{_EXTRAS.get(root, 'freqai')}]'"
         ) from error
+
+
+def let_threads_sleep() -> None:
+    """
+    Let threads of OpenMP sleep while they wait for each other; called before LightGBM is loaded.
+
+    They spin by default, and on a machine whose cores have other work each waits for one that
+    cannot run: two threads then take ten times as long as one. What ``OMP_WAIT_POLICY`` says
+    already is left as it is. OpenMP reads it once, when it is loaded.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")

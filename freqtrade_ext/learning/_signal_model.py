@@ -139,7 +139,7 @@ def fit_signal_model(
     """
     folds = purged_folds(rows.start, rows.end, n_folds=n_folds, embargo=horizon)
 
-    def train(chosen: "IntArray | slice") -> Any:
+    def train(chosen: "IntArray | slice", *, passing: bool = False) -> Any:
         weight = class_weights(rows.side[chosen])
         return boost(
             rows.features[chosen],
@@ -148,9 +148,13 @@ def fit_signal_model(
             threads=threads,
             parameters=parameters,
             weights=weight if weights is None else weight * weights[chosen],
+            passing=passing,
         )
 
-    raw = [predict_scores(train(fold.train), rows.features[fold.test], threads) for fold in folds]
+    raw = [
+        predict_scores(train(fold.train, passing=True), rows.features[fold.test], threads)
+        for fold in folds
+    ]
     answers = [_calibrated(rows, folds, raw, number, calibration) for number in range(len(folds))]
     scores = tuple(
         _score(rows, fold, answer, horizon, cost)

@@ -4,6 +4,7 @@ Mutants of `model_store.py` and `cli/_models.py`, each killed by the test named:
 - legs counted as two trades: both_legs_of_a_spread_are_one_trade
 - features of the entry candle instead of the signal's: features_are_those_before_the_entry
 - primed twice counts twice: priming_twice_changes_nothing
+- a reduced trade by what is left of it: a_reduced_trade_counts_by_all_that_was_put_in
 """
 
 import json
@@ -123,6 +124,14 @@ def test_single_trades_are_learned_too(folder):
     first, second = remembered(folder)
     assert (first.net, second.net) == pytest.approx((-0.02, 0.01))
     assert first.key.startswith(SOL)
+
+
+def test_a_reduced_trade_counts_by_all_that_was_put_in(folder):
+    """-8 on 100 x 2, of which a quarter was left at the end: -4 %, not -16 %."""
+    reduced = trade(SOL, "", 200, -8.0, stake=25.0) | {"max_stake_amount": 100.0}
+    older = trade(SOL, "", 300, 2.0) | {"max_stake_amount": None}  # not in older results
+    prime(folder, [reduced, older])
+    assert [outcome.net for outcome in remembered(folder)] == pytest.approx([-0.04, 0.01])
 
 
 def test_trades_without_candles_are_left_out(folder):

@@ -4,6 +4,7 @@ Mutants of `_calibration.py`, each killed by the test named:
 - slope not bounded below: a_sigmoid_never_turns_an_order_around
 - rows not scaled to 1: rows_sum_to_one
 - raw instead of log-odds: overconfident_probabilities_are_pulled_back
+- scikit-learn's default solver, stopped early: a_sigmoid_is_the_best_one
 - bare share instead of Platt's: a_class_that_never_came_true_stays_possible
 """
 
@@ -58,6 +59,22 @@ def test_a_class_that_never_came_true_stays_possible():
     raw = np.full((10, 2), 0.5)
     calibrated = fit_calibration(raw, np.zeros(10, dtype=np.int64))(raw)
     assert 0 < calibrated[0, 1] < 0.2  # (0 + 1) / (10 + 2) before the row is scaled
+
+
+@pytest.mark.parametrize("size", [40, 1_000, 20_000])
+def test_a_sigmoid_is_the_best_one(size):
+    """
+    The slope a and the intercept b minimise a^2 / 2 + sum of log(1 + exp(-y (a s + b))), y = +-1.
+
+    There the derivatives are 0: sum of (p - t) s + a by a, and sum of p - t by b.
+    """
+    _, outcome, claimed = drawn(2, size, 2.0)
+    slope, intercept = (value[0] for value in fit_calibration(claimed, outcome).curves[1])
+    scores = np.log(claimed[:, 1] / claimed[:, 0])
+    missed = 1 / (1 + np.exp(-(slope * scores + intercept))) - outcome
+    assert missed @ scores + slope == pytest.approx(0, abs=1e-6 * size)
+    assert missed.sum() == pytest.approx(0, abs=1e-6 * size)
+    assert 0.3 < slope < 0.7 or size == 40  # outcomes follow half of the odds that are claimed
 
 
 @settings(max_examples=20)

@@ -5,6 +5,7 @@ Mutants of `_signal_model.py`, `_move_model.py`, `_boosting.py`, each killed by 
 - calibrated on the rows it was trained on: the same
 - each fold calibrated on itself: folds_are_calibrated_on_earlier_folds_only
 - labels shuffled against rows: a_planted_signal_is_learned
+- every booster keeps its training data: a_model_keeps_no_training_data
 - thread bound ignored: threads_are_bounded
 - calibration of the direction not mirrored: no_predicted_move_is_no_direction
 - move model's gap left out: rows_between_the_parts_are_left_out
@@ -228,6 +229,27 @@ def test_the_same_rows_give_the_same_model():
     np.testing.assert_array_equal(
         first.predict_proba(rows.features), second.predict_proba(rows.features)
     )
+
+
+def test_a_booster_for_once_answers_as_one_that_is_kept():
+    rows = rows_with_signal(0, 1.5)
+    kept, passing = (
+        boost(rows.features, rows.classes, objective="multiclass", threads=1,
+              parameters=small_trees, passing=passing)
+        for passing in (False, True)
+    )  # fmt: skip
+    np.testing.assert_array_equal(kept.predict(rows.features), passing.predict(rows.features))
+
+
+def test_a_model_keeps_no_training_data():
+    """Ten markets of 45 days of 1m candles would stay in memory."""
+    rows = rows_with_signal(0, 1.5)
+    models = [
+        classifier(rows),
+        fit_move_model(rows.features, rows.moves, names=NAMES, horizon=5, parameters=small_trees),
+    ]
+    for model in models:
+        assert not hasattr(model.booster, "train_set")
 
 
 @pytest.mark.parametrize(

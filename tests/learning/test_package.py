@@ -1,9 +1,13 @@
 """The package loads without the libraries that models need, and says which extra brings them.
 
-Mutant of `_libraries.py`, killed by the test named:
+Mutants of `_libraries.py` and `_boosting.py`, each killed by the test named:
+- threads spin, or LightGBM loaded before they are told: threads_sleep_while_they_wait
+- OMP_WAIT_POLICY overwritten: threads_sleep_while_they_wait
 - every ModuleNotFoundError blamed on the extra: an_error_inside_a_library_is_its_own
 """
 
+import os
+import re
 import subprocess
 import sys
 
@@ -57,6 +61,25 @@ def test_an_error_inside_a_library_is_its_own(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ModuleNotFoundError, match="something_else_that_is_absent"):
         library("broken_library", "a model")
+
+
+@pytest.mark.parametrize(("given", "spins"), [(None, False), ("active", True)])
+def test_threads_sleep_while_they_wait(given, spins):
+    """OpenMP itself tells how often it looks before it sleeps; a person's own choice stays."""
+    code = (
+        "import numpy as np; from freqtrade_ext.learning import boost\n"
+        "boost(np.ones((9, 1)), np.ones(9), objective='regression', threads=2)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    chosen = {} if given is None else {"OMP_WAIT_POLICY": given}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment | chosen | {"OMP_DISPLAY_ENV": "verbose"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    told = re.findall(r"GOMP_SPINCOUNT = '(\d+)'", done.stderr)
+    if not told:
+        pytest.skip("this OpenMP is not GNU's and does not tell")
+    assert {int(each) > 0 for each in told} == {spins}
 
 
 class FakeClient:

@@ -29,6 +29,7 @@ from freqtrade_ext.learning import (
     ModelRegistry,
     error_reference,
     explain,
+    let_threads_sleep,
     log_to_mlflow,
     reference_of,
 )
@@ -51,6 +52,7 @@ class LearningModel(IFreqaiModel):
     """Base of our models; a subclass fits, scores and answers."""
 
     def __init__(self, config: dict[str, Any]) -> None:
+        let_threads_sleep()  # before a stored model brings LightGBM with it
         try:
             self.learning = load_part(
                 config.get("ext"), "learning", LearningSettings, source="configuration"

@@ -5,8 +5,11 @@ Mutants of `_learning_model.py`, each killed by the test named:
 - label not compared: a_model_of_another_spread_says_nothing
 - age counted from the last attempt: an_old_model_expires_by_its_own_age
 - retraining although pinned: a_pinned_version_is_not_trained_over
+- OpenMP not told anything: threads_are_told_to_sleep_before_a_stored_model_is_loaded
 - predictions of the old spread kept: a_market_that_gets_another_spread_begins_anew
 """
+
+import os
 
 import numpy as np
 import pandas as pd
@@ -150,6 +153,13 @@ def test_weights_of_freqai_are_obeyed(tmp_path):
     config["freqai"]["feature_parameters"]["weight_factor"] = 0.2
     recent = plain.predict(frame.tail(50), trained_on(plain, config, frame))[0]
     assert not np.allclose(even[BUY], recent[BUY])
+
+
+def test_threads_are_told_to_sleep_before_a_stored_model_is_loaded(config, monkeypatch):
+    """A stored model brings LightGBM, and OpenMP with it, without asking for a training."""
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    DirectionRegressor(config)
+    assert os.environ["OMP_WAIT_POLICY"] == "passive"
 
 
 def test_a_mistake_in_the_settings_stops_the_bot(tmp_path):
