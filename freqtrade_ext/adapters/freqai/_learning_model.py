@@ -4,7 +4,7 @@ import logging
 import time
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import datasieve.transforms as transforms
 import numpy as np
@@ -47,7 +47,16 @@ _NEEDS_SCALING = (
 
 
 class LearningModel(IFreqaiModel):
-    """Base of our models; a subclass fits, scores and answers."""
+    """
+    Base of our models; a subclass fits, scores and answers.
+
+    Attributes
+    ----------
+    judges_trades : bool
+        Whether both probabilities are that of a gain, whatever the direction.
+    """
+
+    judges_trades: ClassVar[bool] = False
 
     def __init__(self, config: dict[str, Any]) -> None:
         try:

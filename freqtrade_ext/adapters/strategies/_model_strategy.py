@@ -1,6 +1,6 @@
 """What FreqAI asks every strategy of ours for: features, labels, and what they mean."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -36,9 +36,22 @@ class ModelStrategy(IStrategy):
         """Whether FreqAI is enabled."""
         return bool(self.config.get("freqai", {}).get("enabled", False))
 
+    @property
+    def judges_trades(self) -> bool:
+        """Whether the model has learned from closed trades, not from candles."""
+        return bool(getattr(getattr(self, "freqai", None), "judges_trades", False))
+
+    def market_target(self, pair: str) -> str:
+        """Name a model's target that is the market itself."""
+        return pair.replace("/", "_").replace(":", "_")  # FreqAI would drop the colon
+
     def model_target(self, pair: str) -> str:
         """Name what a market's model predicts: the market, unless it is a spread's host."""
-        return pair.replace("/", "_").replace(":", "_")  # FreqAI would drop the colon
+        return self.market_target(pair)
+
+    def modelled_markets(self) -> Collection[str]:
+        """Return markets whose model predicts the market itself and is asked about entries."""
+        return ()
 
     def spread_columns(self, pair: str, dataframe: DataFrame) -> Mapping[str, np.ndarray] | None:
         """Return the spread that a market's model predicts, candle by candle; None: no spread."""
@@ -52,7 +65,7 @@ class ModelStrategy(IStrategy):
         from freqtrade_ext.adapters.freqai._frames import add_features
         from freqtrade_ext.adapters.freqai._outcome_columns import add_outcome_features
 
-        if self.config.get("freqaimodel") == "TradeOutcomeModel":
+        if self.judges_trades:
             return add_outcome_features(dataframe)
         return add_features(dataframe, self.spread_columns(metadata["pair"], dataframe))
 

@@ -27,6 +27,7 @@ from freqtrade_ext.adapters._regime_frames import (
     add_score_columns,
 )
 from freqtrade_ext.adapters._regime_inputs import RegimeInputs
+from freqtrade_ext.adapters._regime_models import RegimeModels
 from freqtrade_ext.adapters._regime_settings import (
     PARAMETERS,
     checked,
@@ -36,6 +37,7 @@ from freqtrade_ext.adapters._regime_settings import (
 )
 from freqtrade_ext.adapters.risk_store import MemoryRiskStore, RiskStore
 from freqtrade_ext.adapters.strategies._guarded_strategy import GuardedStrategy
+from freqtrade_ext.adapters.strategies._model_strategy import ModelStrategy
 from freqtrade_ext.errors import ConfigError, CorruptStateError, ExtensionError, StoreError
 from freqtrade_ext.risk import Close, Reduce, RiskSettings
 from freqtrade_ext.settings import load_part, load_settings
@@ -49,7 +51,7 @@ logger = logging.getLogger(__name__)
 load_protections_of_users()
 
 
-class RegimeStrategy(GuardedStrategy):
+class RegimeStrategy(GuardedStrategy, ModelStrategy):
     """
     Scored long and short positions in single markets.
 
@@ -103,6 +105,7 @@ class RegimeStrategy(GuardedStrategy):
         timeframe = config.get("timeframe") or self.timeframe
         self.startup_candle_count = startup_candles(timeframe, self._signals)
         self._alarm = LayerAlarm(self._tell)
+        self._layer_models = RegimeModels(self, self._signals)
         self._desk: RegimeDesk | None = None
         self._inputs: RegimeInputs | None = None
         self._listed: frozenset[str] = frozenset()
@@ -149,6 +152,7 @@ class RegimeStrategy(GuardedStrategy):
             self._desk = self._new_desk()
         except (ConfigError, CorruptStateError, StoreError) as error:
             raise OperationalException(str(error)) from error
+        self._layer_models.start()
         if self._is_trading:
             self._start_trading()
         elif self.dp.runmode.value == "backtest" and self._trades_futures:
@@ -219,6 +223,7 @@ class RegimeStrategy(GuardedStrategy):
                 funding,
                 # A backtest has no trades yet when its signals are made.
                 (lambda pair: records.of(pair, self._now_ms)) if self._is_trading else _no_record,
+                self._layer_models.advice,
             )
         return self._inputs
 
@@ -231,11 +236,17 @@ class RegimeStrategy(GuardedStrategy):
         """Ask for Bitcoin and Ether, and for funding rates."""
         return self.inputs.informative(self.dp.current_whitelist())
 
+    def modelled_markets(self) -> list[str]:
+        """Return the markets that may have a scored signal; each has a model of its own."""
+        barred = self.desk.barred
+        return [pair for pair in self.dp.current_whitelist() if pair not in barred]
+
     def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Write every layer, the score and what it was made from."""
         # A search computes this once, and Freqtrade warns where a parameter is read here.
         searches = self.dp.runmode.value == "hyperopt"
         settings = self._signals if searches else self._signals_now()
+        dataframe = self._layer_models.predict(dataframe, metadata)
         return add_score_columns(dataframe, self._score(dataframe, metadata["pair"], settings))
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
@@ -272,6 +283,8 @@ class RegimeStrategy(GuardedStrategy):
             self._alarm.failed(pair, error)
             return None
         self._alarm.worked(pair)
+        if self._is_trading:
+            self._layer_models.tell(scored)
         return scored
 
     def read_parameter_file(self) -> None:
