@@ -153,7 +153,9 @@ def analysed(strategy):
 @pytest.mark.parametrize(("up", "down", "liked"), [(0.9, 0.05, 1), (0.05, 0.9, -1)])
 def test_the_model_speaks_for_its_direction(up, down, liked):
     """0.925 and 0.075 of 1: (0.925 - 0.5) / 0.5 of 10 points; 0.075 is below the floor of 0.3."""
-    without, told = analysed(strategy_of(freqai={})), analysed(strategy_of(Answering(up, down)))
+    low = {"base_score": 60.0, "quiet": {"enabled": False}}
+    without = analysed(strategy_of(freqai={}, signals=low))
+    told = analysed(strategy_of(Answering(up, down), signals=low))
     for_it, against = without["direction"] == liked, without["direction"] == -liked
     assert min(for_it.sum(), against.sum()) > 5
     np.testing.assert_allclose(told["layer_model_confidence"][for_it], 8.5)
