@@ -153,7 +153,7 @@ def analysed(strategy):
 @pytest.mark.parametrize(("up", "down", "liked"), [(0.9, 0.05, 1), (0.05, 0.9, -1)])
 def test_the_model_speaks_for_its_direction(up, down, liked):
     """0.925 and 0.075 of 1: (0.925 - 0.5) / 0.5 of 10 points; 0.075 is below the floor of 0.3."""
-    low = {"base_score": 60.0, "quiet": {"enabled": False}}
+    low = {"base_score": 60.0, "layers": {"funding": {"enabled": False}}}
     without = analysed(strategy_of(freqai={}, signals=low))
     told = analysed(strategy_of(Answering(up, down), signals=low))
     for_it, against = without["direction"] == liked, without["direction"] == -liked
