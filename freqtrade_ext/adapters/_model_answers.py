@@ -9,13 +9,18 @@ from pandas import DataFrame
 from freqtrade_ext.adapters._candles import epoch_ms
 from freqtrade_ext.learning import ModelState, Opinion
 
-__all__ = ["STATES", "ModelAnswers", "label_of"]
+__all__ = ["STATES", "ModelAnswers", "label_of", "market_target"]
 
 # FreqAI's do_predict: the model has judged the candle; it has expired.
 _JUDGED, _EXPIRED = 1, 2
 _UP, _DOWN = "probability_buy", "probability_sell"
 STATES: Final = tuple(ModelState)
 _CODES: Final = {state: code for code, state in enumerate(STATES)}
+
+
+def market_target(pair: str) -> str:
+    """Name the target of a model that predicts the market itself."""
+    return pair.replace("/", "_").replace(":", "_")  # FreqAI would drop the colon
 
 
 def label_of(target: str) -> str:

@@ -9,7 +9,7 @@ from freqtrade.exceptions import OperationalException
 from pandas import DataFrame
 
 from freqtrade_ext.adapters._callbacks import answer_on_error
-from freqtrade_ext.adapters._model_answers import STATES, ModelAnswers
+from freqtrade_ext.adapters._model_answers import STATES, ModelAnswers, market_target
 from freqtrade_ext.learning import (
     LearningSettings,
     ModelState,
@@ -132,7 +132,7 @@ class RegimeModels:
         if self._silent:
             return ModelAdvice.silent(len(frame), self._silent)
         # A market that is the host of a spread has a model of the spread, which says nothing here.
-        answers = ModelAnswers.of(frame, self._strategy.market_target(pair))
+        answers = ModelAnswers.of(frame, market_target(pair))
         judges_trades = self._strategy.judges_trades
         return advice_of(answers, len(frame), self._strategy.learning, judges_trades=judges_trades)
 

@@ -26,7 +26,7 @@ from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.persistence import PairLocks
 
-from freqtrade_ext.adapters._model_answers import STATES, ModelAnswers
+from freqtrade_ext.adapters._model_answers import STATES, ModelAnswers, market_target
 from freqtrade_ext.adapters._regime_models import RegimeModels, advice_of
 from freqtrade_ext.adapters.strategies import RegimeStrategy, SpreadStrategy
 from freqtrade_ext.learning import LearningSettings, ModelState
@@ -352,7 +352,7 @@ def test_one_class_can_have_both_kinds_of_models(tmp_path):
     write_book(tmp_path)
     both = Both(config_of(tmp_path) | {"freqai": FREQAI})
     assert both.model_target(ETH) == "ETH-BTC"
-    assert both.market_target(ETH) == "ETH_USDT_USDT"
+    assert market_target(ETH) == "ETH_USDT_USDT"
     assert both.model_target(BTC) == "BTC_USDT_USDT"
     assert both.learning == SETTINGS
 

@@ -8,6 +8,7 @@ from freqtrade.exceptions import OperationalException
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
+from freqtrade_ext.adapters._model_answers import market_target
 from freqtrade_ext.errors import ConfigError
 from freqtrade_ext.learning import LearningSettings
 from freqtrade_ext.settings import load_part
@@ -41,13 +42,9 @@ class ModelStrategy(IStrategy):
         """Whether the model has learned from closed trades, not from candles."""
         return bool(getattr(getattr(self, "freqai", None), "judges_trades", False))
 
-    def market_target(self, pair: str) -> str:
-        """Name a model's target that is the market itself."""
-        return pair.replace("/", "_").replace(":", "_")  # FreqAI would drop the colon
-
     def model_target(self, pair: str) -> str:
         """Name what a market's model predicts: the market, unless it is a spread's host."""
-        return self.market_target(pair)
+        return market_target(pair)
 
     def modelled_markets(self) -> Collection[str]:
         """Return markets whose model predicts the market itself and is asked about entries."""
