@@ -16,6 +16,8 @@ Bugs planted by hand, each caught by the test named:
 12. a search forgets the model -> test_a_search_is_scored_with_the_model_too
 13. nothing is logged -> test_what_a_model_does_to_a_live_signal_is_logged_once
 14. a market of the spreads is trained -> test_the_markets_that_have_a_model
+15. the outcome model is told its own points -> test_the_score_that_the_outcome_model_is_told
+16. the leverage it is told is not that of the entry -> test_the_leverage_is_that_of_the_entry
 """
 
 from types import SimpleNamespace
@@ -360,3 +362,49 @@ def test_one_class_can_have_both_kinds_of_models(tmp_path):
 def test_stakes_need_a_score(caplog):
     """A person's entry keeps its size, whatever a model says."""
     assert stake(strategy_of(Answering(drifted=1.0)), "force_entry") == 777.0
+
+
+# What the outcome model is told beside candles
+
+
+def test_the_outcome_model_is_told_score_and_leverage():
+    strategy = strategy_of()
+    strategy.freqai.judges_trades = True
+    frame = strategy.feature_engineering_standard(walk(), {"pair": ETH})
+    scored = analysed(strategy_of(freqai={}))
+    directed = scored["direction"] != 0
+    np.testing.assert_array_equal(
+        frame["%-signal_score"][directed], np.floor(scored["score"][directed])
+    )
+    assert frame["%-signal_score"][~directed].isna().all()
+    assert set(frame["%-leverage"][directed]) == {3.0}  # the default cap
+    assert frame["%-leverage"][~directed].isna().all()
+    assert not {"signal_score", "leverage"} & set(frame.columns)
+
+
+def test_the_leverage_is_that_of_the_entry():
+    high = {"leverage": {"max_leverage": 20.0}}
+    strategy = strategy_of(signals=high)
+    told = strategy.trade_columns(ETH, walk())
+    analysed(strategy)
+    strategy.bot_loop_start(moment(END))
+    for row in np.flatnonzero(np.isfinite(told["leverage"]))[-5:]:
+        close = float(walk()["close"].iloc[row])
+        asked = strategy.leverage(
+            pair=ETH,
+            current_time=moment(END - (499 - row) * 3_600_000),
+            current_rate=close,
+            proposed_leverage=1.0,
+            max_leverage=125.0,
+            entry_tag="long 74",
+            side="long",
+        )
+        assert told["leverage"][row] == pytest.approx(asked)
+        assert asked != 3.0
+
+
+def test_the_score_that_the_outcome_model_is_told_has_no_word_of_it():
+    strategy = strategy_of(Answering(up=0.05, down=0.9))
+    without = strategy.trade_columns(ETH, walk())["signal_score"]
+    told = strategy.trade_columns(ETH, walk().assign(**strategy.freqai.told))["signal_score"]
+    np.testing.assert_array_equal(told, without)

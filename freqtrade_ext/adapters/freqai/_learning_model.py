@@ -108,6 +108,7 @@ class LearningModel(IFreqaiModel):
     ) -> TrainedModel:
         """Train a model and say what is known of it."""
         began = time.monotonic()
+        logger.info("[MODEL] %s: training begins", pair)
         data = training_set(unfiltered_df, dk, self.define_data_pipeline(dk.thread_count))
         model = self.learn(data)
         self._fit_labels(dk)

@@ -54,6 +54,10 @@ class ModelStrategy(IStrategy):
         """Return the spread that a market's model predicts, candle by candle; None: no spread."""
         return None
 
+    def trade_columns(self, pair: str, dataframe: DataFrame) -> Mapping[str, np.ndarray]:
+        """Tell what candles do not of a trade entered after each of them: score, leverage."""
+        return {}
+
     def feature_engineering_standard(
         self, dataframe: DataFrame, metadata: dict, **kwargs: Any
     ) -> DataFrame:
@@ -63,7 +67,8 @@ class ModelStrategy(IStrategy):
         from freqtrade_ext.adapters.freqai._outcome_columns import add_outcome_features
 
         if self.judges_trades:
-            return add_outcome_features(dataframe)
+            known = self.trade_columns(metadata["pair"], dataframe)
+            return add_outcome_features(dataframe, known)
         return add_features(dataframe, self.spread_columns(metadata["pair"], dataframe))
 
     def set_freqai_targets(self, dataframe: DataFrame, metadata: dict, **kwargs: Any) -> DataFrame:

@@ -1,9 +1,12 @@
 """Scored positions in single markets: the callbacks, one question or one report each."""
 
 import logging
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
+import numpy as np
 from freqtrade.enums import TRADE_MODES, TradingMode
 from freqtrade.exceptions import ExchangeError, OperationalException
 from freqtrade.exchange import timeframe_to_msecs
@@ -25,6 +28,7 @@ from freqtrade_ext.adapters._regime_frames import (
     ScoreTag,
     add_entry_columns,
     add_score_columns,
+    trade_columns,
 )
 from freqtrade_ext.adapters._regime_inputs import RegimeInputs
 from freqtrade_ext.adapters._regime_models import RegimeModels
@@ -240,6 +244,13 @@ class RegimeStrategy(GuardedStrategy, ModelStrategy):
         """Return the markets that may have a scored signal; each has a model of its own."""
         barred = self.desk.barred
         return [pair for pair in self.dp.current_whitelist() if pair not in barred]
+
+    def trade_columns(self, pair: str, dataframe: DataFrame) -> Mapping[str, np.ndarray]:
+        """Tell score (that without a model) and leverage of an entry after each candle."""
+        inputs = replace(self.inputs.of(pair, dataframe), advice=None)
+        scored = score_market(inputs, self._signals)
+        close = dataframe["close"].to_numpy(np.float64)
+        return trade_columns(scored, close, self._signals.leverage)
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Write every layer, the score and what it was made from."""
