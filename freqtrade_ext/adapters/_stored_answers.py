@@ -9,6 +9,7 @@ from typing import Any, Final
 import cloudpickle
 import pandas as pd
 
+from freqtrade_ext.adapters._candles import epoch_ms
 from freqtrade_ext.adapters._model_answers import label_of
 
 __all__ = ["StoredAnswers", "stored_answers"]
@@ -28,7 +29,7 @@ class StoredAnswers:
     Attributes
     ----------
     answers : DataFrame
-        One row a candle, with ``date`` and the columns of FreqAI.
+        One row a candle, by its opening time (UTC milliseconds), with the columns of FreqAI.
     judges_trades : bool
         Whether both probabilities are that of a gain, whatever the direction.
     """
@@ -38,7 +39,8 @@ class StoredAnswers:
 
     def on(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Add the answers to candles; where there is none, the model is missing."""
-        return frame.merge(self.answers, on="date", how="left")
+        found = self.answers.reindex(epoch_ms(frame["date"]))
+        return frame.assign(**{str(name): found[name].to_numpy() for name in found})
 
 
 def stored_answers(config: dict[str, Any], market: str, target: str) -> StoredAnswers | None:
@@ -66,15 +68,21 @@ def stored_answers(config: dict[str, Any], market: str, target: str) -> StoredAn
         return None
     folder = Path(config["user_data_dir"]) / "models" / str(identifier)
     wanted = [label_of(target), *_COLUMNS]
-    frames = [_backtests(folder, market), _live(folder, market)]
-    found = [frame[wanted] for each in frames for frame in each if set(wanted) <= set(frame)]
+    frames = [*_backtests(folder, market), *_live(folder, market)]
+    # By number: files and the bot's own store name their time zones differently.
+    found = [
+        frame[wanted].set_index(epoch_ms(frame["date"])).drop(columns="date")
+        for frame in frames
+        if set(wanted) <= set(frame)
+    ]
     if not found:
         return None
-    answers = pd.concat(found).drop_duplicates("date", keep="last").sort_values("date")
+    answers = pd.concat(found)
+    answers = answers[~answers.index.duplicated(keep="last")].sort_index()
     # Sides exclude each other, and hold both, so these three add up to 1. The outcome model gives
     # its one probability for either side.
     sums = answers.loc[answers["do_predict"] == 1, list(_SIDES)].sum(axis=1)
-    return StoredAnswers(answers.reset_index(drop=True), bool((sums > 1 + _ROUNDING).any()))
+    return StoredAnswers(answers, bool((sums > 1 + _ROUNDING).any()))
 
 
 def _backtests(folder: Path, market: str) -> list[pd.DataFrame]:

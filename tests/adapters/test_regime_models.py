@@ -408,3 +408,21 @@ def test_the_score_that_the_outcome_model_is_told_has_no_word_of_it():
     without = strategy.trade_columns(ETH, walk())["signal_score"]
     told = strategy.trade_columns(ETH, walk().assign(**strategy.freqai.told))["signal_score"]
     np.testing.assert_array_equal(told, without)
+
+
+@pytest.mark.parametrize(("enabled", "warned"), [(False, False), (True, False), (True, True)])
+def test_a_bot_remembers_its_trades_where_that_is_wanted(enabled, warned, tmp_path, caplog):
+    outcome = {"enabled": enabled, "min_confidence": 0.6 if warned else 0.0}
+    strategy = strategy_of(freqai={}, learning={"outcome": outcome})
+    strategy.config["user_data_dir"] = tmp_path
+    strategy._outcomes = strategy._new_outcomes()
+    assert (strategy._outcomes is not None) == enabled
+    assert ("min_confidence refuses no scored entry" in caplog.text) == warned
+    if enabled:
+        filled = []
+        strategy._outcomes = SimpleNamespace(filled=lambda trade, order: filled.append(order))
+        strategy._desk = SimpleNamespace()
+        trade = SimpleNamespace(exit_side="sell", exit_reason="", is_open=True)
+        order = SimpleNamespace(ft_order_side="buy")
+        strategy.order_filled(ETH, trade, order, moment(END))
+        assert filled == [order]

@@ -7,9 +7,12 @@ Bugs planted by hand, each caught by the test named:
 3. answers about a spread are the market's -> test_answers_about_something_else_are_left_out
 4. a gain is taken for a direction -> test_a_gain_is_told_from_a_direction
 5. a damaged file ends the command -> test_a_damaged_file_is_named
+6. dates are compared with their zones -> test_files_and_bot_name_their_time_zone_differently
 """
 
 import os
+from datetime import UTC
+from zoneinfo import ZoneInfo
 
 import cloudpickle
 import numpy as np
@@ -111,3 +114,15 @@ def test_a_candle_without_an_answer_has_no_model(config):
     states = [STATES[code] for code in ModelAnswers.of(frame, TARGET).state]
     nothing = ModelState.MISSING
     assert states == [nothing] * 2 + [ModelState.READY] * 2 + [nothing] * 2
+
+
+def test_files_and_bot_name_their_time_zone_differently(config):
+    """Feather gives ``ZoneInfo("UTC")``, the exchange ``datetime.UTC``, in another unit too."""
+    own = answers(slice(3, 5), 0.7, date="date_pred")
+    own["date_pred"] = own["date_pred"].dt.tz_convert(UTC).dt.as_unit("us")
+    live(config, own)
+    backtested(config, 1, answers(slice(0, 5), 0.3), seconds=1_000)
+    frame = candles([1.0] * 6)
+    for dates in (frame["date"].dt.tz_convert(UTC), frame["date"].dt.tz_convert(ZoneInfo("UTC"))):
+        found = stored_answers(config, ETH, TARGET).on(frame.assign(date=dates))
+        assert found["probability_buy"].tolist()[:5] == [0.3] * 3 + [0.7] * 2

@@ -32,6 +32,7 @@ from freqtrade_ext.adapters._regime_frames import (
 )
 from freqtrade_ext.adapters._regime_inputs import RegimeInputs
 from freqtrade_ext.adapters._regime_models import RegimeModels
+from freqtrade_ext.adapters._regime_outcomes import RegimeOutcomes
 from freqtrade_ext.adapters._regime_settings import (
     PARAMETERS,
     checked,
@@ -39,6 +40,7 @@ from freqtrade_ext.adapters._regime_settings import (
     with_exits,
     with_signals,
 )
+from freqtrade_ext.adapters._trade_outcomes import TradeOutcomes, outcome_path
 from freqtrade_ext.adapters.risk_store import MemoryRiskStore, RiskStore
 from freqtrade_ext.adapters.strategies._guarded_strategy import GuardedStrategy
 from freqtrade_ext.adapters.strategies._model_strategy import ModelStrategy
@@ -110,6 +112,7 @@ class RegimeStrategy(GuardedStrategy, ModelStrategy):
         self.startup_candle_count = startup_candles(timeframe, self._signals)
         self._alarm = LayerAlarm(self._tell)
         self._layer_models = RegimeModels(self, self._signals)
+        self._outcomes: RegimeOutcomes | None = None
         self._desk: RegimeDesk | None = None
         self._inputs: RegimeInputs | None = None
         self._listed: frozenset[str] = frozenset()
@@ -178,8 +181,29 @@ class RegimeStrategy(GuardedStrategy, ModelStrategy):
             places_stops=bool(self.order_types.get("stoploss_on_exchange")),
         )
         self.start_execution(self._execution_settings, owner)
+        self._outcomes = self._new_outcomes()
         self.desk.is_unsettled = self._is_unsettled
         self.desk.resume()
+
+    def _new_outcomes(self) -> RegimeOutcomes | None:
+        """Remember what becomes of the bot's own entries, where that is wanted."""
+        settings = self.learning.outcome
+        if not settings.enabled:
+            return None
+        if settings.min_confidence > 0:
+            logger.warning(
+                "[MODEL] ext.learning.outcome.min_confidence refuses no scored entry; "
+                "--freqaimodel TradeOutcomeModel is layer 23, with a floor of its own"
+            )
+        try:
+            outcomes = TradeOutcomes(self.learning, outcome_path(self.config))
+        except (ConfigError, StoreError) as error:
+            raise OperationalException(str(error)) from error
+
+        def frame_of(pair: str) -> DataFrame:
+            return self.dp.get_analyzed_dataframe(pair, self.timeframe)[0]
+
+        return RegimeOutcomes(outcomes, frame_of, int(timeframe_to_msecs(self.timeframe)))
 
     def _is_unsettled(self, pair: str) -> bool:
         return self._execution is not None and pair in self._execution.unsettled_markets()
@@ -475,6 +499,8 @@ class RegimeStrategy(GuardedStrategy, ModelStrategy):
             trade.exit_reason = self.desk.exit_reason(trade, trade.exit_reason)
         if not trade.is_open:
             self.desk.closed(trade)
+        if self._outcomes is not None:
+            self._outcomes.filled(trade, order)
 
 
 def _part(config: dict[str, Any], name: str, model: Any) -> Any:
