@@ -39,7 +39,7 @@ from rehearsals.risk_scenarios import MovedMarket, Scene, demand, wait
 
 MINUTE_MS = 60_000
 # Two candles after a training, and what an analysis takes.
-PATIENCE = 300.0
+PATIENCE = 480.0
 IDENTIFIER = "live"
 # Every candle that leaves its mean at all has a direction; only the model can say no.
 SIGNALS: dict[str, Any] = {
@@ -222,9 +222,10 @@ class ModelScene(Scene):
         return [line for line in self.log[since:].splitlines() if text in line]
 
     def newest(self, bot: BotProcess, market: str) -> dict[str, Any]:
-        """Return the newest candle that the strategy has analysed."""
+        """Return the newest candle that the strategy has analysed; empty before the first."""
         answer = bot.call("GET", f"pair_candles?pair={market}&timeframe=1m&limit=1")
-        return dict(zip(answer["columns"], answer["data"][-1], strict=True))
+        rows = [dict(zip(answer["columns"], row, strict=True)) for row in answer["data"]]
+        return rows[-1] if rows else {}
 
     def wait_for_answers(self, bot: BotProcess) -> None:
         """Wait until the model has judged the newest candle of each market."""
@@ -351,7 +352,9 @@ def drift(folder: Path) -> ModelScene:
                     scene.say(line)
             scene.wait_for_answers(bot)
             wait(
-                lambda: not any(scene.newest(bot, name)["drifted"] for name in scene.markets),
+                lambda: (
+                    not any(scene.newest(bot, name).get("drifted", 1) for name in scene.markets)
+                ),
                 "the new models have not drifted",
                 PATIENCE,
             )
