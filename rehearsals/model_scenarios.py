@@ -15,7 +15,8 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -60,6 +61,10 @@ SIGNALS: dict[str, Any] = {
         for name in ("regime_veto", "multi_timeframe", "strong_trend", "funding")
     },
 }
+
+
+_MISSING = "veto: the model is missing"
+_DRIFTED = "has drifted, training anew"
 
 
 class ShiftedMarket(MovedMarket):
@@ -266,12 +271,12 @@ def _number(value: float | None) -> str:
     return "none" if value is None or math.isnan(value) else f"{value:.2f}"
 
 
-def start(scene: ModelScene) -> BotProcess:
-    """Start the bot; the caller stops it."""
-    bot = scene.bot()
-    bot.start()
-    bot.wait_until_running(120)
-    return bot
+@contextmanager
+def running(scene: ModelScene) -> Iterator[BotProcess]:
+    """Start the bot, and stop it at the end, if it has not been killed before."""
+    with scene.bot() as bot:
+        bot.wait_until_running(180)
+        yield bot
 
 
 def catch(condition: Callable[[], object], what: str, seconds: float) -> None:
@@ -282,14 +287,12 @@ def catch(condition: Callable[[], object], what: str, seconds: float) -> None:
         time.sleep(0.001)
 
 
-def first_models(scene: ModelScene) -> BotProcess:
-    """Start a bot, and wait until every market has a model that has judged a candle."""
-    bot = start(scene)
+def train_first(scene: ModelScene, bot: BotProcess) -> None:
+    """Wait until every market has a model that has judged a candle."""
     wait(lambda: all(scene.versions().values()), "every market has a model", PATIENCE)
     scene.say(f"first models: {scene.in_use()}")
     scene.wait_for_answers(bot)
     scene.print_answers(bot)
-    return bot
 
 
 def trade(folder: Path) -> ModelScene:
@@ -297,11 +300,10 @@ def trade(folder: Path) -> ModelScene:
     scene = ModelScene.play(folder)
     with scene.rehearsal.server:
         scene.configure()
-        bot = start(scene)
-        try:
-            wait(lambda: scene.lines("veto: the model is missing"), "a veto without a model")
+        with running(scene) as bot:
+            wait(lambda: scene.lines(_MISSING), "a veto without a model", PATIENCE)
             demand(not scene.fills(), "nothing is entered without a model")
-            scene.say(scene.lines("veto: the model is missing")[0])
+            scene.say(scene.lines(_MISSING)[0])
             wait(lambda: all(scene.versions().values()), "every market has a model", PATIENCE)
             wait(scene.fills, "an entry", PATIENCE)
             scene.print_answers(bot)
@@ -309,36 +311,25 @@ def trade(folder: Path) -> ModelScene:
             for each in bot.call("GET", "status"):
                 scene.say(f"  trade {each['pair']}: {each['enter_tag']}, {each['stake_amount']}")
             scene.print_registry()
-        finally:
-            bot.stop()
     demand("Traceback" not in scene.log, "no error")
     return scene
 
 
 def drift(folder: Path) -> ModelScene:
-    """A wild hour: a message, smaller entries until then, and a training at once."""
+    """A wild hour: a message, and a training at once, after which all is well again."""
     scene = ModelScene.play(folder)
     with scene.rehearsal.server:
         scene.configure()
-        bot = first_models(scene)
-        calm = scene.versions()
-        bot.stop()
-        demand(not scene.lines("has drifted"), "no drift in a calm market")
+        with running(scene) as bot:
+            train_first(scene, bot)
+        calm, place = scene.versions(), len(scene.log)
+        demand(not scene.lines(_DRIFTED), "no drift in a calm market")
         # An hour later; FreqAI's own candles of that hour would be those of the calm market.
         shutil.rmtree(scene.folder / "data")
         since = wall_clock() - 61 * MINUTE_MS
         scene.rehearsal.server.call(lambda: scene.market.shift(since))
-        place = len(scene.log)
-        bot = start(scene)
-        try:
-            wait(lambda: scene.lines("has drifted, training anew", place), "drift", PATIENCE)
-            for line in scene.lines("has drifted, training anew", place):
-                scene.say(line)
-            wait(
-                lambda: any(" has drifted" in text for text in scene.messages()),
-                "a message through Freqtrade's channel",
-            )
-            scene.say(f"message: {[each for each in scene.messages() if 'drifted' in each]}")
+        with running(scene) as bot:
+            _see_drift(scene, place)
             wait(
                 lambda: all(
                     len(numbers) > len(calm[name]) for name, numbers in scene.versions().items()
@@ -347,23 +338,31 @@ def drift(folder: Path) -> ModelScene:
                 PATIENCE,
             )
             scene.say(f"versions before {calm}, after {scene.versions()}")
-            for line in scene.lines("[MODEL]", place):
-                if "the model is drifted" in line:
-                    scene.say(line)
             scene.wait_for_answers(bot)
-            wait(
-                lambda: (
-                    not any(scene.newest(bot, name).get("drifted", 1) for name in scene.markets)
-                ),
-                "the new models have not drifted",
-                PATIENCE,
-            )
+            wait(lambda: _all_calm(scene, bot), "the new models have not drifted", PATIENCE)
             scene.print_answers(bot)
             scene.print_registry()
-        finally:
-            bot.stop()
     demand("Traceback" not in scene.log, "no error")
     return scene
+
+
+def _see_drift(scene: ModelScene, place: int) -> None:
+    wait(
+        lambda: all(
+            scene.lines(f"Sending rpc strategy_msg: [MODEL] {name} {_DRIFTED}", place)
+            for name in scene.markets
+        ),
+        "a message about each market through Freqtrade's channel",
+        PATIENCE,
+    )
+    for text in scene.messages():
+        if _DRIFTED in text:
+            scene.say(f"message: {text}")
+
+
+def _all_calm(scene: ModelScene, bot: BotProcess) -> bool:
+    newest = [scene.newest(bot, name) for name in scene.markets]
+    return all(row.get("drifted") == 0 and row.get("do_predict") == 1 for row in newest)
 
 
 def killed_in(
@@ -378,26 +377,19 @@ def killed_in(
     scene = ModelScene.play(folder)
     with scene.rehearsal.server:
         scene.configure(trees=trees)
-        bot = first_models(scene)
-        bot.stop()
+        with running(scene) as bot:
+            train_first(scene, bot)
         scene.configure(retrain_hours=0.0, trees=trees)
         place = len(scene.log)
-        bot = start(scene)
-        bot_is_dead = False
-        try:
+        with running(scene) as bot:
             catch(lambda: is_there(scene, place), what, PATIENCE)
             bot.kill()
-            bot_is_dead = True
-        finally:
-            if not bot_is_dead:
-                bot.stop()
         before, versions = scene.in_use(), scene.versions()
         scene.say(f"killed {what}; in use {before}, recorded {versions}")
         scene.say(f"left behind: {scene.half_written()}")
         scene.configure(trees=trees)
         place = len(scene.log)
-        bot = start(scene)
-        try:
+        with running(scene) as bot:
             scene.wait_for_answers(bot)
             demand(scene.in_use() == before, f"another model is in use: {scene.in_use()}")
             demand(not scene.lines("trained on", place), "nothing had to be trained")
@@ -405,8 +397,6 @@ def killed_in(
             demand(not scene.half_written(), f"left behind still: {scene.half_written()}")
             scene.print_answers(bot)
             scene.print_registry()
-        finally:
-            bot.stop()
         demand(not scene.lines("Traceback", place), "no error after the restart")
     return scene
 
