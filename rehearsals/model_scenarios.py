@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -233,13 +234,17 @@ class ModelScene(Scene):
         return rows[-1] if rows else {}
 
     def wait_for_answers(self, bot: BotProcess) -> None:
-        """Wait until the model has judged the newest candle of each market."""
+        """Wait until each market's model has judged a candle that opened from now on, as calm."""
+        begin = f"{datetime.now(UTC):%Y-%m-%dT%H:%M}"
 
         def judged() -> bool:
             found = [self.newest(bot, name) for name in self.markets]
-            return all(each.get("do_predict") == 1 for each in found)
+            return all(
+                row.get("date", "") >= begin and row["do_predict"] == 1 and not row["drifted"]
+                for row in found
+            )
 
-        wait(judged, "every market's model has judged the newest candle", PATIENCE)
+        wait(judged, "every market's model has judged a new candle", PATIENCE)
 
     def print_answers(self, bot: BotProcess) -> None:
         """Print what each model says now, and what layer 23 makes of it."""
@@ -339,7 +344,6 @@ def drift(folder: Path) -> ModelScene:
             )
             scene.say(f"versions before {calm}, after {scene.versions()}")
             scene.wait_for_answers(bot)
-            wait(lambda: _all_calm(scene, bot), "the new models have not drifted", PATIENCE)
             scene.print_answers(bot)
             scene.print_registry()
     demand("Traceback" not in scene.log, "no error")
@@ -358,11 +362,6 @@ def _see_drift(scene: ModelScene, place: int) -> None:
     for text in scene.messages():
         if _DRIFTED in text:
             scene.say(f"message: {text}")
-
-
-def _all_calm(scene: ModelScene, bot: BotProcess) -> bool:
-    newest = [scene.newest(bot, name) for name in scene.markets]
-    return all(row.get("drifted") == 0 and row.get("do_predict") == 1 for row in newest)
 
 
 def killed_in(

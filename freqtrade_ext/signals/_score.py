@@ -171,12 +171,13 @@ def _scored(
         settings=settings,
         columns=pd.DataFrame(columns, index=view.inputs.candles.index, copy=False),
         neutral={name: output.neutral for name, output in outputs.items() if output.neutral},
-        known={
-            name: np.ones(directed.size, np.bool_) if output.known is None else output.known
-            for name, output in outputs.items()
-        },
+        known={name: _known(output, directed.size) for name, output in outputs.items()},
         remarks={name: each.remark for name, each in outputs.items() if each.remark is not None},
     )
+
+
+def _known(output: LayerOutput, n_candles: int) -> BoolArray:
+    return np.ones(n_candles, np.bool_) if output.known is None else output.known
 
 
 def base_points(strength: FloatArray, settings: SignalSettings) -> FloatArray:
