@@ -1,6 +1,7 @@
 """The models of single markets as layer 23 of their scores reads them."""
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from freqtrade_ext.adapters._model_answers import STATES, ModelAnswers, market_t
 from freqtrade_ext.learning import (
     LearningSettings,
     ModelState,
+    TradeLevels,
     long_confidence,
     side_confidence,
     state_verdict,
@@ -135,6 +137,13 @@ class RegimeModels:
         answers = ModelAnswers.of(frame, market_target(pair))
         judges_trades = self._strategy.judges_trades
         return advice_of(answers, len(frame), self._strategy.learning, judges_trades=judges_trades)
+
+    def entered(self, pair: str, levels: TradeLevels | None) -> None:
+        """Log what the model's newest answer was made of, at an entry of a trading bot."""
+        explanations = getattr(self._strategy.freqai, "explanations", {})
+        if pair in explanations and not self._silent:
+            text = replace(explanations[pair], trade=levels).text()
+            logger.info("[MODEL] %s: %s", pair, text)
 
     def tell(self, scored: ScoredMarket) -> None:
         """Log what the model does to the newest candle, where it rejects or halves a direction."""

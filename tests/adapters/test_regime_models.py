@@ -18,6 +18,7 @@ Bugs planted by hand, each caught by the test named:
 14. a market of the spreads is trained -> test_the_markets_that_have_a_model
 15. the outcome model is told its own points -> test_the_score_that_the_outcome_model_is_told
 16. the leverage it is told is not that of the entry -> test_the_leverage_is_that_of_the_entry
+17. an exit is explained, or an entry without its levels -> test_an_entry_of_a_bot_is_explained
 """
 
 from types import SimpleNamespace
@@ -31,7 +32,7 @@ from freqtrade.persistence import PairLocks
 from freqtrade_ext.adapters._model_answers import STATES, ModelAnswers, market_target
 from freqtrade_ext.adapters._regime_models import RegimeModels, advice_of
 from freqtrade_ext.adapters.strategies import RegimeStrategy, SpreadStrategy
-from freqtrade_ext.learning import LearningSettings, ModelState
+from freqtrade_ext.learning import LearningSettings, ModelState, TradeLevels, explain
 
 from .desk_doubles import config_of, write_book
 from .doubles import BTC, ETH, candles
@@ -364,6 +365,23 @@ def test_stakes_need_a_score(caplog):
     assert stake(strategy_of(Answering(drifted=1.0)), "force_entry") == 777.0
 
 
+def test_an_entry_of_a_bot_is_explained_with_its_levels(caplog):
+    caplog.set_level("INFO")
+    strategy, why = live(Answering()), ["rsi_14"]
+    answer = explain(np.array([0.2, 0.0]), why, [0.3], answer="ETH_USDT_USDT: buy, 70% probable")
+    strategy.freqai.explanations = {ETH: answer}
+    strategy._desk.levels = lambda trade, now_ms: TradeLevels(100.0, 98.0, 104.0)
+    trade = SimpleNamespace(entry_side="buy", exit_side="sell", exit_reason="", is_open=True)
+    for side in ("buy", "sell"):
+        order = SimpleNamespace(ft_order_side=side)
+        strategy.order_filled(ETH, trade, order, moment(END))
+    (line,) = [each.message for each in caplog.records if "For it" in each.message]
+    assert line.startswith(
+        f"[MODEL] {ETH}: ETH_USDT_USDT: buy, 70% probable. For it: rsi_14 at 0.3"
+    )
+    assert line.endswith("Long from 100: stop 98, target 104, risk/reward 1:2.00.")
+
+
 # What the outcome model is told beside candles
 
 
@@ -422,7 +440,7 @@ def test_a_bot_remembers_its_trades_where_that_is_wanted(enabled, warned, tmp_pa
         filled = []
         strategy._outcomes = SimpleNamespace(filled=lambda trade, order: filled.append(order))
         strategy._desk = SimpleNamespace()
-        trade = SimpleNamespace(exit_side="sell", exit_reason="", is_open=True)
+        trade = SimpleNamespace(entry_side="buy", exit_side="sell", exit_reason="", is_open=True)
         order = SimpleNamespace(ft_order_side="buy")
         strategy.order_filled(ETH, trade, order, moment(END))
         assert filled == [order]

@@ -501,6 +501,8 @@ class RegimeStrategy(GuardedStrategy, ModelStrategy):
             self.desk.closed(trade)
         if self._outcomes is not None:
             self._outcomes.filled(trade, order)
+        if self._is_trading and order.ft_order_side == trade.entry_side:
+            self._layer_models.entered(pair, self.desk.levels(trade, _ms(current_time)))
 
 
 def _part(config: dict[str, Any], name: str, model: Any) -> Any:
