@@ -24,6 +24,7 @@ Bugs planted by hand, each caught by the test named:
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
@@ -336,6 +337,33 @@ def test_a_bot_tells_of_its_newest_candle(monkeypatch):
     monkeypatch.setattr(backtest._layer_models, "tell", told.append)
     analysed(backtest)
     assert len(told) == 1
+
+
+class Changing(Answering):
+    """A model whose answers and states differ from candle to candle."""
+
+    def start(self, dataframe, metadata, strategy):
+        rng = np.random.default_rng(4)
+        up = rng.uniform(0, 1, 500)[: len(dataframe)]
+        judged = rng.choice([0, 1, 1, 1, 2], 500)[: len(dataframe)]
+        drifted = rng.choice([0.0, 0.0, 1.0], 500)[: len(dataframe)]
+        told = self.told | {"probability_buy": up, "probability_sell": 1 - up}
+        return dataframe.assign(**(told | {"do_predict": judged, "drifted": drifted}))
+
+
+@pytest.mark.parametrize("now", [330, 401, 452, 499])
+def test_a_later_candle_changes_no_earlier_row(now):
+    whole, part = strategy_of(Changing()), strategy_of(Changing())
+    part.dp.frames = {ETH: walk().head(now)}
+    found = whole.populate_entry_trend(
+        whole.populate_indicators(walk(), {"pair": ETH}), {"pair": ETH}
+    )
+    cut = part.populate_entry_trend(
+        part.populate_indicators(walk().head(now), {"pair": ETH}), {"pair": ETH}
+    )
+    assert cut["model_confidence"].notna().any()
+    assert cut["veto_model_confidence"].any()
+    pd.testing.assert_frame_equal(cut, found.head(now), check_exact=True)
 
 
 def test_the_markets_that_have_a_model():
