@@ -7,6 +7,7 @@ Mutants of `_drift.py`, each killed by the test named:
 - only all errors, not the last: errors_that_rise_are_found_within_a_day
 - falling errors count: falling_errors_are_no_drift
 - window not full: nothing_is_said_before_a_window_is_full
+- windows counted from the start: what_a_model_was_trained_on_is_no_drift
 """
 
 import numpy as np
@@ -138,6 +139,18 @@ def test_a_reference_survives_json():
     reference, live = planted([0, 2])
     again = DriftReference.from_json(reference.as_json())
     assert feature_drift(again, live, SMALL) == feature_drift(reference, live, SMALL)
+
+
+@pytest.mark.parametrize("size", [1050, 1051, 1149])
+def test_what_a_model_was_trained_on_is_no_drift(size):
+    """A wild last window: the model trained after an alarm must not raise the next one at once."""
+    rng = np.random.default_rng(3)
+    features = rng.normal(0, 1, (size, 4))
+    features[-SMALL.window :] *= 8
+    before = reference_of(features[: -SMALL.window], list("abcd"), SMALL)
+    assert feature_drift(before, features, SMALL).drifted
+    after = reference_of(features, list("abcd"), SMALL)
+    assert not feature_drift(after, features, SMALL).drifted
 
 
 def test_too_little_training_data_is_refused():
