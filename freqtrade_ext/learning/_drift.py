@@ -163,9 +163,10 @@ def reference_of(
             "lower ext.learning.drift.window or train on more days"
         )
     grid = np.quantile(features, np.linspace(0, 1, _GRID), axis=0).T
-    # Half-overlapping windows: a live window begins anywhere. Counted from the end: the newest one
-    # is what live windows will resemble first, and a model that was trained on it knows it.
-    starts = np.arange(len(features) - settings.window, -1, -max(1, settings.window // 2))
+    # Half-overlapping windows: a live window begins anywhere. And the newest one: it is what live
+    # windows will resemble first, and a model that was trained on it knows it.
+    newest = len(features) - settings.window
+    starts = np.union1d(np.arange(0, newest + 1, max(1, settings.window // 2)), newest)
     index = starts[:, None] + np.arange(settings.window)
     columns = [(grid[column], features[:, column][index]) for column in range(features.shape[1])]
     psi = np.array([_stability(*each).max() for each in columns])
