@@ -190,13 +190,21 @@ class LearningModel(IFreqaiModel):
         dk: Any,
         data_load_timerange: Any,
     ) -> None:
-        """Train, unless a person has gone back to an older version."""
-        if self.dd.pinned(pair) is None:
-            super().extract_data_and_train_model(
-                new_trained_timerange, pair, strategy, dk, data_load_timerange
-            )
-        else:
-            self.dd.pair_dict[pair]["trained_timestamp"] = new_trained_timerange.stopts
+        """
+        Train, unless a person has gone back to an older version.
+
+        FreqAI sends the head of its queue to the end afterwards. That has to be this market: one
+        that was put before it meanwhile would be passed over, until the others are due again.
+        """
+        try:
+            if self.dd.pinned(pair) is None:
+                super().extract_data_and_train_model(
+                    new_trained_timerange, pair, strategy, dk, data_load_timerange
+                )
+            else:
+                self.dd.pair_dict[pair]["trained_timestamp"] = new_trained_timerange.stopts
+        finally:
+            self._put_first(pair)
 
     def build_strategy_return_arrays(
         self, dataframe: DataFrame, dk: FreqaiDataKitchen, pair: str, trained_timestamp: int
@@ -227,6 +235,9 @@ class LearningModel(IFreqaiModel):
         if pinned:
             return
         self.dd.pair_dict[pair]["trained_timestamp"] = 0
+        self._put_first(pair)
+
+    def _put_first(self, pair: str) -> None:
         if pair in self.train_queue:
             self.train_queue.remove(pair)
         self.train_queue.appendleft(pair)
