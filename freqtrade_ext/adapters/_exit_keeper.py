@@ -15,6 +15,7 @@ from freqtrade_ext.risk import (
     RiskSettings,
     decide_exit,
     stop_price,
+    target_price,
 )
 
 __all__ = ["ExitKeeper"]
@@ -88,9 +89,15 @@ class ExitKeeper:
 
     def stop(self, trade: Any, now_ms: int) -> float:
         """Return the price at which the stop lies, by what was decided until now."""
+        return stop_price(self._last_view(trade, now_ms), self.state_of(trade), self._settings())
+
+    def target(self, trade: Any, now_ms: int) -> float | None:
+        """Return the price of the target, by what was decided until now; None without an ATR."""
+        return target_price(self._last_view(trade, now_ms), self.state_of(trade), self._settings())
+
+    def _last_view(self, trade: Any, now_ms: int) -> PositionView:
         candle = self._last_candle(trade.pair, now_ms)
-        view = self._view(trade, trade.open_rate if candle is None else candle.close, now_ms)
-        return stop_price(view, self.state_of(trade), self._settings())
+        return self._view(trade, trade.open_rate if candle is None else candle.close, now_ms)
 
     def first_stop(
         self, market: str, side: str, rate: float, leverage: float, candle: LastCandle

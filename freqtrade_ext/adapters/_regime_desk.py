@@ -21,6 +21,7 @@ from freqtrade_ext.adapters._order_words import OrderWords
 from freqtrade_ext.adapters._outbox import Outbox
 from freqtrade_ext.adapters._regime_inputs import BITCOIN, ETHER, RegimeInputs
 from freqtrade_ext.adapters.risk_store import RiskStore
+from freqtrade_ext.learning import TradeLevels
 from freqtrade_ext.risk import (
     Close,
     CloseReason,
@@ -294,6 +295,13 @@ class RegimeDesk:
     def stop(self, trade: Any, now_ms: int) -> float:
         """Return the price at which the stop of a position lies."""
         return self._keeper.stop(trade, now_ms)
+
+    def levels(self, trade: Any, now_ms: int) -> TradeLevels | None:
+        """Return entry, stop and target of a position; None where there is no target."""
+        target = self._keeper.target(trade, now_ms)
+        if target is None:
+            return None
+        return TradeLevels(float(trade.open_rate), self.stop(trade, now_ms), target)
 
     def exit_reason(self, trade: Any, reason: str) -> str:
         """Name the rule that had set the stop, where Freqtrade only knows that it was reached."""

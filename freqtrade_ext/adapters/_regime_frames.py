@@ -7,9 +7,16 @@ from typing import Any, Final
 import numpy as np
 from pandas import DataFrame, concat
 
-from freqtrade_ext.signals import LAYERS, ScoredMarket
+from freqtrade_ext.signals import LAYERS, LeverageSettings, ScoredMarket, unified_leverage
 
-__all__ = ["PLOT_CONFIG", "TRACKED", "ScoreTag", "add_entry_columns", "add_score_columns"]
+__all__ = [
+    "PLOT_CONFIG",
+    "TRACKED",
+    "ScoreTag",
+    "add_entry_columns",
+    "add_score_columns",
+    "trade_columns",
+]
 
 TRACKED: Final = ("atr", "atr_pct", "score", "size_factor", "leverage_factor")
 _COLOURS: Final = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2")
@@ -23,6 +30,7 @@ PLOT_CONFIG: Final[dict[str, Any]] = {
             "score": {"color": "#2ca02c"},
             "required_score": {"color": "#7f7f7f"},
         },
+        "Model": {"model_confidence": {"color": "#9467bd"}},
         "Layers": {
             f"layer_{layer.name}": {"color": _COLOURS[number % len(_COLOURS)], "type": "bar"}
             for number, layer in enumerate(LAYERS)
@@ -68,6 +76,29 @@ def add_score_columns(frame: DataFrame, scored: ScoredMarket | None) -> DataFram
     kept = frame.drop(columns=[name for name in (*added, "atr") if name in frame])
     atr = added["atr_pct"].to_numpy(np.float64) * kept["close"].to_numpy(np.float64) / 100.0
     return concat([kept, added.assign(atr=atr)], axis=1)
+
+
+def trade_columns(
+    scored: ScoredMarket, close: np.ndarray, leverage: LeverageSettings
+) -> dict[str, np.ndarray]:
+    """
+    Tell score and leverage of an entry after each candle that has a direction; else NaN.
+
+    The leverage is that of an account without drawdown, below the exchange's limit, at the assumed
+    bid/ask spread: neither is known of a candle.
+    """
+    columns = scored.columns
+    directed = columns["direction"].to_numpy() != 0
+    answers = np.full(len(columns), np.nan)
+    answers[directed] = unified_leverage(
+        price=close[directed],
+        atr_pct=columns["atr_pct"].to_numpy(np.float64)[directed],
+        drawdown=0.0,
+        exchange_max=leverage.max_leverage,
+        settings=leverage,
+        mtf_factor=columns["leverage_factor"].to_numpy(np.float64)[directed],
+    )
+    return {"signal_score": np.floor(columns["score"].to_numpy(np.float64)), "leverage": answers}
 
 
 def add_entry_columns(frame: DataFrame) -> DataFrame:

@@ -1,8 +1,8 @@
 """What the layers of a market are given: Freqtrade's candles as `MarketInputs`.
 
 Only candles and events are read here, live from Freqtrade's own cache and otherwise from files;
-nothing asks the network. What is known live only (order book, model confidence) is left out, and
-the layers that read it say so.
+nothing asks the network. What is known live only (order book) is left out, and the layers that
+read it say so.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,6 +18,7 @@ from freqtrade_ext.adapters._market_track import LastCandle, MarketTrack
 from freqtrade_ext.signals import (
     MacroContext,
     MarketInputs,
+    ModelAdvice,
     OwnRecord,
     SignalSettings,
     macro_context,
@@ -54,6 +55,8 @@ class RegimeInputs:
         Of funding-rate candles; None in spot trading.
     record : callable, optional
         ``pair -> OwnRecord``: the bot's own closed trades.
+    advice : callable, optional
+        ``(pair, frame) -> ModelAdvice``: what a model says.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class RegimeInputs:
         timeframe: str,
         funding_timeframe: str | None,
         record: Callable[[str], OwnRecord | None] = lambda pair: None,
+        advice: Callable[[str, DataFrame], ModelAdvice | None] = lambda pair, frame: None,
     ) -> None:
         self._source = source
         self._settings = settings
@@ -71,6 +75,7 @@ class RegimeInputs:
         self._candle_ms = int(timeframe_to_msecs(timeframe))
         self._funding_timeframe = funding_timeframe
         self._record = record
+        self._advice = advice
         stake = config["stake_currency"]
         settle = "" if funding_timeframe is None else f":{stake}"
         self.references = {coin: f"{coin}/{stake}{settle}" for coin in (BITCOIN, ETHER)}
@@ -98,6 +103,7 @@ class RegimeInputs:
             macro=self._macro_context(),
             funding=self._funding(pair),
             record=self._record(pair),
+            advice=self._advice(pair, frame),
         )
 
     def reference_atr(self, coin: str, now_ms: int) -> float | None:

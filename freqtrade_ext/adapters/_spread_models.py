@@ -1,34 +1,19 @@
 """Models of spreads: whose market's model predicts which spread, from what, and what it says."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
 from pandas import DataFrame
 
 from freqtrade_ext.adapters._candles import epoch_ms
+from freqtrade_ext.adapters._model_answers import ModelAnswers
 from freqtrade_ext.adapters._spread_view import SpreadView
 from freqtrade_ext.learning import ModelState, Opinion
 from freqtrade_ext.spreads import Candidate, LegCandles, SpreadSpec, SpreadTrack, track_spread
 
 __all__ = ["SpreadModels"]
-
-# FreqAI's do_predict: the model has judged the candle; it has expired.
-_JUDGED, _EXPIRED = 1, 2
-_UP, _DOWN = "probability_buy", "probability_sell"
-
-
-@dataclass(frozen=True)
-class _Opinions:
-    """What a model says at each candle of a frame."""
-
-    times_ms: np.ndarray
-    judged: np.ndarray
-    drifted: np.ndarray
-    up: np.ndarray
-    down: np.ndarray
 
 
 class SpreadModels:
@@ -42,7 +27,7 @@ class SpreadModels:
 
     def __init__(self, view: SpreadView) -> None:
         self._view = view
-        self._opinions: dict[str, _Opinions] = {}
+        self._opinions: dict[str, ModelAnswers] = {}
         self._fits: dict[str, tuple[Any, ...]] = {}
 
     @property
@@ -106,18 +91,11 @@ class SpreadModels:
         spec = self.hosts.get(pair)
         if spec is None:
             return
-        label = f"&-{spec.spread_id}"
-        if not {label, _UP, _DOWN, "do_predict"} <= set(frame.columns):
+        answers = ModelAnswers.of(frame, spec.spread_id)
+        if answers is None:
             self._opinions.pop(spec.spread_id, None)
-            return
-        nothing = np.zeros(len(frame))
-        self._opinions[spec.spread_id] = _Opinions(
-            times_ms=epoch_ms(frame["date"]),
-            judged=frame["do_predict"].to_numpy(),
-            drifted=frame["drifted"].to_numpy() if "drifted" in frame else nothing,
-            up=frame[_UP].to_numpy(dtype=np.float64),
-            down=frame[_DOWN].to_numpy(dtype=np.float64),
-        )
+        else:
+            self._opinions[spec.spread_id] = answers
 
     def forget(self, pair: str) -> None:
         """Its model could not be asked."""
@@ -130,25 +108,20 @@ class SpreadModels:
         known = self._opinions.get(candidate.spread_id)
         if known is None:
             return Opinion(ModelState.MISSING)
-        row = int(np.searchsorted(known.times_ms, candidate.time_ms))
-        if row >= len(known.times_ms) or known.times_ms[row] != candidate.time_ms:
-            return Opinion(ModelState.MISSING)
-        if known.drifted[row] > 0:
-            return Opinion(ModelState.DRIFTED)
-        if known.judged[row] == _EXPIRED:
-            return Opinion(ModelState.STALE)
-        if known.judged[row] != _JUDGED:
-            return Opinion(ModelState.MISSING)
-        return Opinion(ModelState.READY, float(known.up[row]), float(known.down[row]))
+        return known.opinion(candidate.time_ms)
 
-    def align(self, queue: "deque[str]") -> None:
-        """Train the hosts and nobody else: FreqAI begins with every market of the whitelist."""
+    def align(self, queue: "deque[str]", others: Collection[str] = ()) -> None:
+        """
+        Train the hosts and nobody else: FreqAI begins with every market of the whitelist.
+
+        `others` are markets with a model of their own.
+        """
         hosts = self.hosts
         for pair in hosts:
             if pair not in queue:
                 queue.append(pair)
         for pair in list(queue):
-            if hosts and pair not in hosts:
+            if hosts and pair not in hosts and pair not in others:
                 queue.remove(pair)
 
 

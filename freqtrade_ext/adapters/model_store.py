@@ -14,6 +14,7 @@ from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_msecs
 
 from freqtrade_ext.adapters._candles import epoch_ms
+from freqtrade_ext.adapters._regime_frames import ScoreTag
 from freqtrade_ext.adapters._spread_view import SpreadView
 from freqtrade_ext.adapters._tags import EntryTag
 from freqtrade_ext.adapters._trade_outcomes import entry_features, outcome_path
@@ -166,9 +167,12 @@ class _Entry:
     closed_ms: int
     net: float
     leverage: float
+    score: int | None
 
     def features(self, candles: _Candles) -> tuple[float, ...] | None:
         market, known = self.market, {"leverage": self.leverage}
+        if self.score is not None:
+            known["signal_score"] = float(self.score)
         if self.spread_id is not None:
             leg_a, told = candles.of_spread(self.spread_id, self.signal_ms)
             market, known = leg_a or market, known | told
@@ -198,6 +202,7 @@ def _entries(trades: pd.DataFrame, candle_ms: int) -> Iterator[_Entry]:
             closed_ms=max(int(closed[row]) for _, row in rows),
             net=float(legs["profit_abs"].sum() / put_in) if put_in > 0 else 0.0,
             leverage=float(first["leverage"]),
+            score=_score_of(first["enter_tag"]),
         )
 
 
@@ -206,3 +211,9 @@ def _margins(trades: pd.DataFrame) -> "pd.Series[float]":
     left = trades["stake_amount"]
     whole = trades.get("max_stake_amount", left)
     return whole.where(whole > 0, left)
+
+
+def _score_of(tag: object) -> int | None:
+    """Return the score in the tag of a scored entry."""
+    scored = ScoreTag.parse(tag if isinstance(tag, str) else None)
+    return None if scored is None else scored.score

@@ -15,9 +15,12 @@ from freqtrade.resolvers import StrategyResolver
 from pandas import DataFrame, DatetimeIndex
 
 from freqtrade_ext.adapters._exit_reasons import close_reason_of
+from freqtrade_ext.adapters._model_answers import ModelAnswers, market_target
 from freqtrade_ext.adapters._regime_frames import ScoreTag
 from freqtrade_ext.adapters._regime_inputs import RegimeInputs
+from freqtrade_ext.adapters._regime_models import advice_of, why_silent
 from freqtrade_ext.adapters._regime_settings import with_signals
+from freqtrade_ext.adapters._stored_answers import stored_answers
 from freqtrade_ext.adapters.market_data import (
     BotConfiguration,
     last_backtest,
@@ -25,12 +28,14 @@ from freqtrade_ext.adapters.market_data import (
 )
 from freqtrade_ext.adapters.strategies import RegimeStrategy
 from freqtrade_ext.errors import ConfigError
+from freqtrade_ext.learning import LearningSettings
 from freqtrade_ext.settings import load_part
 from freqtrade_ext.signals import (
     LAYERS,
     ClosedTrade,
     Explanation,
     LayerEarnings,
+    ModelAdvice,
     OwnRecord,
     ResultSum,
     ScoredMarket,
@@ -107,7 +112,10 @@ class ScoredCandles:
             self.settings,
             self.timeframe,
             "funding" if self._futures else None,
+            advice=self._advice,
         )
+        self._learning = load_part(raw.get("ext"), "learning", LearningSettings)
+        self._silent = why_silent(raw, self._learning, self.settings)
 
     def explain(self, market: str, at: datetime | None = None) -> Explanation:
         """
@@ -133,6 +141,18 @@ class ScoredCandles:
                 f"freqtrade download-data -c config.json --timeframes {self.timeframe}"
             )
         return score_market(self._inputs.of(market, frame), self.settings)
+
+    def _advice(self, market: str, frame: DataFrame) -> ModelAdvice:
+        """Say what the market's model has said; nothing is trained or asked here."""
+        if self._silent:
+            return ModelAdvice.silent(len(frame), self._silent)
+        target = market_target(market)
+        stored = stored_answers(self._bot.raw, market, target)
+        if stored is None:
+            reason = "FreqAI is on, but has stored no answers for this market: backtest first"
+            return ModelAdvice.silent(len(frame), reason)
+        answers = ModelAnswers.of(stored.on(frame), target)
+        return advice_of(answers, len(frame), self._learning, judges_trades=stored.judges_trades)
 
     def last_trades(self) -> TradeReport:
         """

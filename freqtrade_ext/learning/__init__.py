@@ -7,7 +7,7 @@ are loaded when they are first used.
 from freqtrade_ext.learning._barriers import BarrierLabels, triple_barrier
 from freqtrade_ext.learning._boosting import BASELINE, boost, contributions
 from freqtrade_ext.learning._calibration import Calibration, fit_calibration
-from freqtrade_ext.learning._confidence import ConfidenceSource, side_confidence
+from freqtrade_ext.learning._confidence import ConfidenceSource, long_confidence, side_confidence
 from freqtrade_ext.learning._drift import (
     DriftReference,
     DriftReport,
@@ -69,7 +69,13 @@ from freqtrade_ext.learning._signal_model import (
     fit_signal_model,
 )
 from freqtrade_ext.learning._targets import TargetLabels, label_target
-from freqtrade_ext.learning._verdict import ModelState, Opinion, Verdict, judge_entry
+from freqtrade_ext.learning._verdict import (
+    ModelState,
+    Opinion,
+    Verdict,
+    judge_entry,
+    state_verdict,
+)
 from freqtrade_ext.learning._weights import class_weights
 
 __all__ = [
@@ -128,6 +134,7 @@ __all__ = [
     "let_threads_sleep",
     "load_learner",
     "log_to_mlflow",
+    "long_confidence",
     "move_threshold",
     "non_overlapping",
     "outcome_features",
@@ -141,5 +148,6 @@ __all__ = [
     "side_confidence",
     "sides",
     "spread_features",
+    "state_verdict",
     "triple_barrier",
 ]

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from freqtrade_ext.learning._settings import LearningSettings
 
-__all__ = ["ModelState", "Opinion", "Verdict", "judge_entry"]
+__all__ = ["ModelState", "Opinion", "Verdict", "judge_entry", "state_verdict"]
 
 
 class ModelState(StrEnum):
@@ -65,17 +65,24 @@ def judge_entry(opinion: Opinion, sign: int, settings: LearningSettings) -> Verd
         direction is at least `min_confidence` probable and more probable than the other one; a
         model that sees no difference does not agree.
     """
-    effects = {
-        ModelState.MISSING: settings.when_missing,
-        ModelState.STALE: settings.when_stale,
-        ModelState.DRIFTED: settings.when_drifted,
-    }
     state = opinion.state
     probabilities = (opinion.probability_up, opinion.probability_down)
     if state is ModelState.READY and not all(map(math.isfinite, probabilities)):
         state = ModelState.MISSING
     if state is ModelState.READY:
         return _vote(*(probabilities if sign > 0 else probabilities[::-1]), settings)
+    return state_verdict(state, settings)
+
+
+def state_verdict(state: ModelState, settings: LearningSettings) -> Verdict:
+    """Judge by the state of a model alone: the stated effect of one that cannot be asked."""
+    if state is ModelState.READY:
+        return Verdict(1.0)
+    effects = {
+        ModelState.MISSING: settings.when_missing,
+        ModelState.STALE: settings.when_stale,
+        ModelState.DRIFTED: settings.when_drifted,
+    }
     effect = effects[state]
     if effect == "no_veto":
         return Verdict(1.0, f"the model is {state}: it has no say")

@@ -8,6 +8,7 @@ from freqtrade_ext.signals._layer import Layer, LayerError, LayerOutput
 from freqtrade_ext.signals._leverage import unified_leverage
 from freqtrade_ext.signals._leverage_settings import LeverageSettings
 from freqtrade_ext.signals._macro import MacroContext, macro_context
+from freqtrade_ext.signals._model_advice import ModelAdvice, ModelEffect
 from freqtrade_ext.signals._record import ClosedTrade, OwnRecord, WinCount, own_record
 from freqtrade_ext.signals._registry import LAYERS
 from freqtrade_ext.signals._score import ScoredMarket, score_market
@@ -28,6 +29,8 @@ __all__ = [
     "LeverageSettings",
     "MacroContext",
     "MarketInputs",
+    "ModelAdvice",
+    "ModelEffect",
     "OwnRecord",
     "ResultSum",
     "ScoredMarket",

@@ -43,7 +43,7 @@ class LayerShare:
     veto : bool
         Whether it rejected the signal.
     remark : str
-        ``off``, or why it was neutral; empty where it had its data.
+        ``off``, or why it was neutral, or what it says of the candle; else empty.
     """
 
     name: str
@@ -218,12 +218,11 @@ def _row(scored: ScoredMarket, at: datetime | None) -> int:
 
 
 def _share(scored: ScoredMarket, values: "pd.Series[float]", name: str, row: int) -> LayerShare:
+    remark = scored.remarks[name](row) if name in scored.remarks else ""
     if name not in scored.known:
         remark = "off"
     elif not scored.known[name][row] or name in scored.neutral:
-        remark = f"neutral: {scored.neutral.get(name, 'no data at this candle')}"
-    else:
-        remark = ""
+        remark = f"neutral: {remark or scored.neutral.get(name, 'no data at this candle')}"
     return LayerShare(
         name=name,
         points=float(values[f"layer_{name}"]),

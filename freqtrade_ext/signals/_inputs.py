@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from freqtrade_ext.signals._macro import MacroContext
+from freqtrade_ext.signals._model_advice import ModelAdvice
 from freqtrade_ext.signals._record import OwnRecord
 
 __all__ = ["MarketInputs"]
@@ -52,9 +53,8 @@ class MarketInputs:
         exponent is neutral has no direction.
     record : OwnRecord, optional
         The bot's own closed trades of this market. Absent: neutral.
-    confidence : array of shape (candles,), optional
-        Confidence of the outcome model that a signal of this candle would be profitable, 0 to 1;
-        NaN where there is none. Absent: neutral.
+    advice : ModelAdvice, optional
+        What a model says of a signal of each candle, for either direction. Absent: neutral.
     """
 
     market: str
@@ -67,7 +67,7 @@ class MarketInputs:
     funding: pd.DataFrame | None = None
     imbalance: NDArray[np.float64] | None = None
     record: OwnRecord | None = None
-    confidence: NDArray[np.float64] | None = None
+    advice: ModelAdvice | None = None
 
     @property
     def coin(self) -> str:

@@ -52,6 +52,10 @@ class LayerOutput:
         False where the layer is neutral for want of data.
     neutral : str
         Why the layer is neutral at every candle; empty where it is not.
+    reading : ndarray, optional
+        The number that was judged, for a column of its own (`Layer.measures`).
+    remark : callable, optional
+        ``remark(row)``: what the trace says of the layer at a candle.
     """
 
     points: FloatArray | None = None
@@ -61,6 +65,8 @@ class LayerOutput:
     score_factor: FloatArray | None = None
     known: BoolArray | None = None
     neutral: str = ""
+    reading: FloatArray | None = None
+    remark: Callable[[int], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,8 @@ class Layer:
         Its number in the description of the system, where it has one.
     vetoes : bool
         Whether it can reject a signal.
+    measures : bool
+        Whether the number that it judges has a column of its own, with the layer's name.
     """
 
     name: str
@@ -87,6 +95,7 @@ class Layer:
     reads: str
     number: int | None = None
     vetoes: bool = False
+    measures: bool = False
 
 
 def first_match(

@@ -16,6 +16,7 @@ BoolArray = NDArray[np.bool_]
 _EMA_FAST, _EMA_SLOW = 8, 21
 _MACD_FAST, _MACD_SLOW, _MACD_SIGNAL = 12, 26, 9  # Appel's
 _STOCHASTIC_SMOOTHING = 3
+_STOCHASTIC_DIGITS = 9  # of lines from 0 to 100
 
 
 def macd_cross(view: MarketView, settings: SignalSettings) -> LayerOutput:
@@ -74,6 +75,9 @@ def stochastic_rsi_cross(view: MarketView, settings: SignalSettings) -> LayerOut
     k, d = talib.STOCH(
         rsi, rsi, rsi, fastk_period=part.period, slowk_period=smoothing, slowd_period=smoothing
     )
+    # TA-Lib keeps running sums: where both lines rest at 100, what is left of earlier candles in
+    # their last bits would decide which is above.
+    k, d = np.round(k, _STOCHASTIC_DIGITS), np.round(d, _STOCHASTIC_DIGITS)
     extreme = np.where(view.direction > 0.0, k < part.low, k > 100.0 - part.low)
     crossed = fresh_cross(k, d, view.direction, part.fresh)
     return LayerOutput(points=np.where(extreme & crossed, part.points, 0.0), known=~np.isnan(d))

@@ -63,9 +63,11 @@ def _weaker_side(record: OwnRecord, part: RecordSettings) -> float:
 
 def model_confidence(view: MarketView, settings: SignalSettings) -> LayerOutput:
     """
-    Layer 23: the confidence of the outcome model, scaled; below the floor the signal is rejected.
+    Layer 23: confidence of a model in the signal's direction, scaled; below the floor a veto.
 
     Points run linearly from minus ``points`` at 0 over nothing at ``neutral`` to ``points`` at 1.
+    A model that cannot be asked gives no points; what follows from its state (nothing, a smaller
+    size, a veto) comes with the advice.
 
     Raises
     ------
@@ -73,20 +75,26 @@ def model_confidence(view: MarketView, settings: SignalSettings) -> LayerOutput:
         If a confidence is outside 0 to 1, or there is not one for each candle.
     """
     part = settings.model_confidence
-    if view.inputs.confidence is None:
-        return LayerOutput(neutral="no outcome model")
-    confidence = np.asarray(view.inputs.confidence, dtype=np.float64)
-    if confidence.shape != view.direction.shape:
-        raise ValueError(
-            f"confidence has shape {confidence.shape}, the candles are {view.direction.size}"
-        )
-    known = ~np.isnan(confidence)
-    if (known & ((confidence < 0.0) | (confidence > 1.0))).any():
-        raise ValueError("confidence must be from 0 to 1")
+    advice = view.inputs.advice
+    if advice is None:
+        return LayerOutput(neutral="no model")
+    advice.check(view.direction.size)
+    confidence = np.where(view.direction > 0.0, advice.long, advice.short)
+    answered = ~np.isnan(confidence)
     span = np.where(confidence >= part.neutral, 1.0 - part.neutral, part.neutral)
+    size = advice.size_factor
+    refused = size <= 0.0
+    known = answered | (size < 1.0)
     return LayerOutput(
-        points=np.where(known, part.points * (confidence - part.neutral) / span, 0.0),
-        veto=known & (confidence < part.floor),
+        points=np.where(answered, part.points * (confidence - part.neutral) / span, 0.0),
+        veto=refused | (answered & (confidence < part.floor)),
+        size_factor=np.where(refused, 1.0, size),
         known=known,
-        neutral="" if known.any() else "the outcome model has no confidence for any candle",
+        neutral="" if known.any() else advice.reason(-1) or "the model has answered nothing",
+        reading=confidence,
+        remark=lambda row: advice.reason(row) or _confidence_text(confidence[row]),
     )
+
+
+def _confidence_text(confidence: float) -> str:
+    return "no answer" if np.isnan(confidence) else f"confidence {confidence:.2f}"

@@ -32,5 +32,5 @@ LAYERS: Final[tuple[Layer, ...]] = (
     Layer("bollinger_position", cross.bollinger_position, _CANDLES, 20),
     Layer("stochastic_rsi_cross", cross.stochastic_rsi_cross, _CANDLES, 21),
     Layer("ema_cross", cross.ema_cross, _CANDLES, 22),
-    Layer("model_confidence", experience.model_confidence, "outcome model", 23, vetoes=True),
+    Layer("model_confidence", experience.model_confidence, "model", 23, vetoes=True, measures=True),
 )

@@ -1,7 +1,7 @@
 """One pass over one market: gate, layers, score, signal."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -47,6 +47,8 @@ class ScoredMarket:
             Points of each layer of the registry, weighted; 0 where it is off or neutral.
         ``veto_<name>``
             For each layer that can reject: True where it does.
+        ``<name>``
+            For each layer that measures: the number that it judged, NaN where there was none.
         ``pre_score``, ``score``
             Sum of base, strength and layers, and the same clipped to 0 to 100; NaN without
             direction.
@@ -62,6 +64,8 @@ class ScoredMarket:
         Layers that were neutral at every candle for want of data, and why.
     known : mapping of str to ndarray of bool
         For each layer that is on: False at the candles where it was neutral for want of data.
+    remarks : mapping of str to callable
+        ``remark(row)`` of the layers that have something to say of a candle.
     """
 
     market: str
@@ -69,6 +73,7 @@ class ScoredMarket:
     columns: pd.DataFrame
     neutral: Mapping[str, str]
     known: Mapping[str, BoolArray]
+    remarks: Mapping[str, Callable[[int], str]] = field(default_factory=dict)
 
 
 def score_market(inputs: MarketInputs, settings: SignalSettings) -> ScoredMarket:
@@ -152,6 +157,7 @@ def _scored(
         "gate": np.where(stands & ~kept, np.int8(Gate.TOO_SOON), gating.gate),
         **{f"layer_{name}": values for name, values in points.items()},
         **{f"veto_{name}": values for name, values in vetoes.items()},
+        **_readings(outputs, directed),
         "pre_score": pre_score,
         "score": score,
         "required_score": required,
@@ -165,11 +171,13 @@ def _scored(
         settings=settings,
         columns=pd.DataFrame(columns, index=view.inputs.candles.index, copy=False),
         neutral={name: output.neutral for name, output in outputs.items() if output.neutral},
-        known={
-            name: np.ones(directed.size, np.bool_) if output.known is None else output.known
-            for name, output in outputs.items()
-        },
+        known={name: _known(output, directed.size) for name, output in outputs.items()},
+        remarks={name: each.remark for name, each in outputs.items() if each.remark is not None},
     )
+
+
+def _known(output: LayerOutput, n_candles: int) -> BoolArray:
+    return np.ones(n_candles, np.bool_) if output.known is None else output.known
 
 
 def base_points(strength: FloatArray, settings: SignalSettings) -> FloatArray:
@@ -201,6 +209,18 @@ def _vetoes(outputs: Mapping[str, LayerOutput], directed: BoolArray) -> dict[str
             veto = None if output is None else output.veto
             vetoes[layer.name] = np.zeros_like(directed) if veto is None else veto & directed
     return vetoes
+
+
+def _readings(outputs: Mapping[str, LayerOutput], directed: BoolArray) -> dict[str, FloatArray]:
+    """Return the numbers that layers judged, where there was a direction to judge."""
+    readings = {}
+    for layer in LAYERS:
+        if layer.measures:
+            output = outputs.get(layer.name)
+            reading = None if output is None else output.reading
+            known = np.nan if reading is None else reading
+            readings[layer.name] = np.where(directed, known, np.nan)
+    return readings
 
 
 def _required(

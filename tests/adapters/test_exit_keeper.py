@@ -149,6 +149,13 @@ def test_the_first_stop_is_that_of_a_new_position(database):
     assert keeper.first_stop(ETH, "short", 100.0, 2.0, candle()) == pytest.approx(102.4)
 
 
+@pytest.mark.parametrize(("is_short", "target"), [(False, 103.6), (True, 96.4)])
+def test_the_target_is_three_atr_away(database, is_short, target):
+    """3.0 ATR times the tightness of 1.2, ATR 1."""
+    trade = position(Trade, is_short=is_short)
+    assert Keeper(settings=risk_of()).target(trade, later(1)) == pytest.approx(target)
+
+
 # Backtests
 
 

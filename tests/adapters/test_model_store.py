@@ -189,6 +189,13 @@ def card(**changes):
     return ModelCard(**(fields | changes))
 
 
+def test_a_scored_trade_is_learned_with_its_score(folder):
+    prime(folder, [trade(SOL, "long 74", 200, 1.0), trade(SOL, "momentum", 300, 2.0)])
+    index = OUTCOME_FEATURES.index("signal_score")
+    scores = [each.features[index] for each in remembered(folder)]
+    assert scores == pytest.approx([74.0, float("nan")], nan_ok=True)
+
+
 def test_the_command_primes(folder):
     result = run(folder, "prime", "--backtest", str(backtest(folder, spread(300, 3.0, -1.0))))
     assert result.exit_code == 0, result.output

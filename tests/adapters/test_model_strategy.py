@@ -158,7 +158,7 @@ def test_training_in_live_mode_uses_freqais_own_history(tmp_path):
 
 def test_the_outcome_model_gets_its_sixteen_features(tmp_path):
     strategy = with_models(tmp_path)
-    strategy.config["freqaimodel"] = "TradeOutcomeModel"
+    strategy.freqai.judges_trades = True
     frame = strategy.feature_engineering_standard(strategy.dp.frames[ETH].copy(), {"pair": ETH})
     names = {name.removeprefix("%-") for name in frame if name.startswith("%-")}
     assert names == set(OUTCOME_FEATURES)

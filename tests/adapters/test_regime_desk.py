@@ -438,3 +438,12 @@ def test_a_lock_of_a_day_is_shown_in_freqtrades_own_terms():
     shown = PairLocks.get_pair_longest_lock("*", moment(at(1)))
     assert shown.to_json()["pair"] == "*"
     assert shown.lock_end_time - shown.lock_time >= timedelta(hours=24)
+
+
+def test_the_levels_of_a_position():
+    """Entry at 100, ATR 1: the stop 2 and the target 3 times it away, both times 1.2."""
+    desk, trade = Desk(), position(Trade)
+    levels = desk.levels(trade, at(0))
+    assert (levels.entry, levels.stop, levels.target) == pytest.approx((100.0, 97.6, 103.6))
+    desk.tracks = {}
+    assert Desk(references=None).levels(position(Trade, pair=BTC), at(0)) is None

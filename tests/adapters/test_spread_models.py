@@ -3,11 +3,12 @@
 Mutants of `_spread_models.py` and `_spread_advice.py`, each killed by the test named:
 - one host for two spreads: a_market_hosts_one_spread
 - the whole view used although a training goes further back: a_training_goes_back_further_...
-- expired counted as judged: every_state_of_a_model
+- the label of another spread accepted: every_state_of_a_model
 - the newest opinion instead of the candle's: an_opinion_belongs_to_its_candle
 - price space not hedged by notional: a_spread_of_prices_is_hedged_by_notional
 - a failing model lets the entry pass: an_error_is_a_veto
 - net not related to notional: what_became_of_an_entry_is_learned
+- other models thrown out of the queue: markets_with_a_model_of_their_own_stay_in_the_queue
 """
 
 from collections import deque
@@ -202,6 +203,12 @@ def test_only_hosts_are_trained():
     assert list(queue) == [ETH]
     models.align(queue)
     assert list(queue) == [ETH]
+
+
+def test_markets_with_a_model_of_their_own_stay_in_the_queue():
+    queue = deque([BTC, SOL])
+    SpreadModels(view_of()).align(queue, [SOL, ETH])
+    assert list(queue) == [SOL, ETH]
 
 
 def test_without_a_spread_the_queue_is_left_alone():

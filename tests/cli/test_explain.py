@@ -10,6 +10,8 @@ Bugs planted by hand, each caught by the test named:
 6. rates are sought under one name -> test_funding_rates_are_read
 7. a reduced trade counts by what was left of it -> test_a_reduced_trade_counts_by_its_whole_stake
 8. the hour of the exit, or of another zone; a band of the close -> test_win_rates_by_hour_and_score
+9. the model is left out in silence -> test_an_explanation_says_that_no_model_was_asked
+10. stored answers are not read -> test_an_explanation_has_the_models_answer
 """
 
 import json
@@ -182,3 +184,64 @@ def test_win_rates_by_hour_and_score(bot, monkeypatch):
     shown = [line.replace("│", " ").split() for line in explained(bot, "--trades").splitlines()]
     assert [str(hour), "3", "67%"] in shown
     assert ["80", "1", "0%"] in shown
+
+
+# Layer 23
+
+FREQAI = {"enabled": True, "identifier": "m"}
+
+
+def model_line(shown):
+    (line,) = [each for each in shown.splitlines() if "│ model_confidence" in each]
+    return " ".join(line.replace("│", " ").replace("┃", " ").split())
+
+
+def stored(bot, dates, up):
+    folder = bot.folder / "models" / "m" / "backtesting_predictions"
+    folder.mkdir(parents=True)
+    frame = pd.DataFrame(
+        {
+            "date": dates, "&-SOL_USDT_USDT": 0.0, "do_predict": 1, "drifted": 0.0,
+            "probability_sell": 0.9 - up, "probability_hold": 0.1, "probability_buy": up,
+        }
+    )  # fmt: skip
+    frame.reset_index(drop=True).to_feather(folder / "cb_sol_1_prediction.feather")
+
+
+@pytest.mark.parametrize(
+    ("freqai", "text"),
+    [
+        ({}, "neutral: FreqAI is off"),
+        (FREQAI, "neutral: FreqAI is on, but has stored no answers for this market"),
+    ],
+)
+def test_an_explanation_says_that_no_model_was_asked(bot, freqai, text, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    bot.configure(
+        ext={"signals": LOW}, timeframe="1h", trading_mode="futures", freqai=freqai,
+    )  # fmt: skip
+    shown = explained(bot, SOL, "--at", signal_row(bot)["date"].isoformat())
+    assert model_line(shown).startswith(f"model_confidence +0.0 {text}")
+
+
+def test_an_explanation_has_the_models_answer(bot, monkeypatch):
+    """0.6 up, 0.1 hold, 0.3 down: 0.65 for a long, 0.35 for a short."""
+    monkeypatch.setenv("COLUMNS", "200")
+    row = signal_row(bot)
+    dates = ScoredCandles([str(bot.config)]).score(SOL).columns["date"]
+    stored(bot, dates, 0.6)
+    bot.configure(ext={"signals": LOW}, timeframe="1h", trading_mode="futures", freqai=FREQAI)
+    number, points = ("0.65", "+3.0") if row["direction"] > 0 else ("0.35", "-3.0")
+    shown = model_line(explained(bot, SOL, "--at", row["date"].isoformat()))
+    assert shown == f"model_confidence {points} confidence {number}"
+
+
+def test_a_candle_that_the_model_did_not_judge_has_the_stated_effect(bot, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    row = signal_row(bot)
+    dates = ScoredCandles([str(bot.config)]).score(SOL).columns["date"]
+    stored(bot, dates[dates != row["date"]], 0.6)
+    bot.configure(ext={"signals": LOW}, timeframe="1h", trading_mode="futures", freqai=FREQAI)
+    shown = explained(bot, SOL, "--at", row["date"].isoformat())
+    assert "VETO the model is missing" in model_line(shown)
+    assert "no signal: veto of model_confidence" in shown

@@ -1,8 +1,13 @@
 """What our models rely on in FreqAI of the pinned Freqtrade, and work around."""
 
 import inspect
+from datetime import UTC
 
 import pandas as pd
+import pytest
+from freqtrade.data.converter import ohlcv_to_dataframe
+from freqtrade.data.history import get_datahandler, load_pair_history
+from freqtrade.enums import CandleType
 from freqtrade.freqai.base_models.BaseRegressionModel import BaseRegressionModel
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.freqai_interface import IFreqaiModel
@@ -47,3 +52,36 @@ def test_freqai_writes_its_files_in_place():
         source = inspect.getsource(method)
         assert "open(" in source
         assert "replace(" not in source
+
+
+def _file_and_exchange(folder):
+    """The same market's candles from a file and, two later, as the exchange answers them."""
+    rows = [
+        [1_700_000_000_000 // 60_000 * 60_000 + 60_000 * n, 1, 2, 0.5, 1.5, 9] for n in range(6)
+    ]
+    name, kind = "ETH/USDT:USDT", CandleType.FUTURES
+    handler = get_datahandler(folder, "feather")
+    own = ohlcv_to_dataframe(rows[:4], "1m", name, fill_missing=False, drop_incomplete=False)
+    handler.ohlcv_store(name, "1m", own, kind)
+    file = load_pair_history(pair=name, timeframe="1m", datadir=folder, candle_type=kind)
+    asked = ohlcv_to_dataframe(rows, "1m", name, fill_missing=False, drop_incomplete=False)
+    return file, asked
+
+
+def test_candles_of_a_file_and_of_the_exchange_do_not_mix(tmp_path):
+    """
+    FreqAI puts the exchange's new candles behind those of its files (`update_historic_data`).
+
+    The two name UTC differently, pandas 3 makes plain objects of the dates, and every training
+    after that fails. So `WholeDataDrawer` gives both one zone. Where this test fails, Freqtrade or
+    pandas has been repaired, and `load_all_pair_histories` can go.
+    """
+    file, asked = _file_and_exchange(tmp_path)
+    mixed = pd.concat([file, asked.iloc[4:]], ignore_index=True)
+    assert mixed["date"].dtype == object
+    with pytest.raises(AttributeError, match=r"\.dt accessor"):
+        mixed["date"].dt.hour  # noqa: B018
+    repaired = file.assign(date=file["date"].dt.tz_convert(UTC))
+    whole = pd.concat([repaired, asked.iloc[4:]], ignore_index=True)
+    assert whole["date"].dt.minute.is_monotonic_increasing
+    assert list(whole["date"]) == list(asked["date"])

@@ -281,6 +281,18 @@ def test_a_reference_survives_a_restart():
     assert feature_drift(again, live) == feature_drift(reference, live)
 
 
+@pytest.mark.parametrize("size", [1050, 1051, 1149])
+def test_what_a_model_was_trained_on_is_no_drift(size):
+    """A wild last window: the model trained after an alarm must not raise the next one at once."""
+    rng = np.random.default_rng(3)
+    features = rng.normal(0, 1, (size, 4))
+    features[-SMALL.window :] *= 8
+    before = reference_of(features[: -SMALL.window], list("abcd"), SMALL)
+    assert feature_drift(before, features).drifted
+    after = reference_of(features, list("abcd"), SMALL)
+    assert not feature_drift(after, features).drifted
+
+
 def test_too_little_training_data_is_refused():
     message = "499 training rows are 4 windows of 100 candles; drift needs 5"
     with pytest.raises(InfeasibleError, match=message):

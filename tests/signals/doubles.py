@@ -6,7 +6,14 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
-from freqtrade_ext.signals import MarketInputs, OwnRecord, SignalSettings, WinCount
+from freqtrade_ext.signals import (
+    MarketInputs,
+    ModelAdvice,
+    ModelEffect,
+    OwnRecord,
+    SignalSettings,
+    WinCount,
+)
 from freqtrade_ext.signals._candles import candle_arrays, milliseconds_of
 from freqtrade_ext.signals._indicators import Indicators
 from freqtrade_ext.signals._view import MarketView
@@ -83,6 +90,22 @@ def record_of(*, long=(0, 0), short=(0, 0), as_of=datetime(2024, 1, 1, tzinfo=UT
     return OwnRecord(as_of, total, WinCount(*long), WinCount(*short), {}, {})
 
 
+READY = (ModelEffect(),)
+
+
+def advice_of(long, short, state=0, effects=READY):
+    """What a model says of both directions, and its state."""
+    long, short = (np.array(each, dtype=float, ndmin=1) for each in (long, short))
+    return ModelAdvice(long, short, np.broadcast_to(np.int8(state), long.shape).copy(), effects)
+
+
+def part_of(advice, rows):
+    """Advice of some of the candles."""
+    return replace(
+        advice, long=advice.long[rows], short=advice.short[rows], state=advice.state[rows]
+    )
+
+
 def rich_inputs(seed, n_candles, **kwargs):
     """Everything that a market can have, random and with gaps."""
     rng = np.random.default_rng([seed, 1])
@@ -90,8 +113,9 @@ def rich_inputs(seed, n_candles, **kwargs):
     # Where the walk goes, so does some of the crowd; without it no divergence would ever end.
     imbalance = np.clip(rng.normal(0.0, 0.4, n_candles), -1.0, 1.0)
     imbalance[: n_candles // 4] = np.nan
-    confidence = rng.uniform(0.0, 1.0, n_candles)
-    confidence[rng.random(n_candles) < 0.1] = np.nan
+    advice = advice_of(rng.uniform(0.0, 1.0, n_candles), rng.uniform(0.0, 1.0, n_candles))
+    for each in (advice.long, advice.short):
+        each[rng.random(n_candles) < 0.1] = np.nan
     events = pd.date_range(START, periods=max(2, n_candles // 40), freq="4h")
     jitter = pd.to_timedelta(rng.integers(-3, 4, len(events)), unit="ms")
     return inputs_of(
@@ -103,7 +127,7 @@ def rich_inputs(seed, n_candles, **kwargs):
                 {"date": events + jitter, "rate": rng.normal(0.0, 0.0006, len(events))}
             ),
             "imbalance": imbalance,
-            "confidence": confidence,
+            "advice": advice,
             "record": record_of(long=(30, 10), short=(20, 12)),
             **kwargs,
         },
@@ -127,7 +151,7 @@ def until(inputs, n_candles):
         references={name: closed(of, inputs.timeframe) for name, of in inputs.references.items()},
         funding=None if inputs.funding is None else inputs.funding[inputs.funding["date"] <= now],
         imbalance=None if inputs.imbalance is None else inputs.imbalance[:n_candles],
-        confidence=None if inputs.confidence is None else inputs.confidence[:n_candles],
+        advice=None if inputs.advice is None else part_of(inputs.advice, slice(n_candles)),
     )
 
 

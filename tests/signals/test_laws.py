@@ -94,7 +94,7 @@ NEEDED = {
     "imbalance": "imbalance_trend",
     "funding": "funding",
     "record": "own_record",
-    "confidence": "model_confidence",
+    "advice": "model_confidence",
 }
 
 

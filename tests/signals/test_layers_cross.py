@@ -3,7 +3,7 @@ Layers 19 to 22: they add in the signal's direction, and never take.
 
 Mutants, each red here: points taken, the other direction accepted, a cross that has gone back,
 one that is too old, a state that never crossed, the other band, %K ignored or at the wrong
-extreme, averages of 9 and 21, a MACD of 12, 26 and 8.
+extreme, two lines at rest taken for a cross, averages of 9 and 21, a MACD of 12, 26 and 8.
 """
 
 import numpy as np
@@ -141,6 +141,21 @@ def stochastic(rsi, period=14):
         raw[row] = 100.0 * (rsi[row] - window.min()) / (window.max() - window.min())
     k = np.convolve(raw, np.full(3, 1 / 3))[: rsi.size]
     return k, np.convolve(k, np.full(3, 1 / 3))[: rsi.size]
+
+
+def test_stochastic_rsi_at_rest_at_its_end_does_not_cross():
+    """
+    An RSI that rises on and on holds %K and %D at 100, whatever was before it.
+
+    TA-Lib's running sums leave 100 - 1e-14 of some histories, and a cross in the last bits.
+    """
+    rng = np.random.default_rng(0)
+    rising = np.linspace(75.0, 90.0, 30)
+    for count in range(100, 300):
+        rsi = np.r_[rng.uniform(20.0, 70.0, count), rising]
+        view = view_of(rsi.size, rsi=rsi, direction=-1.0)
+        resting = stochastic_rsi_cross(view, SETTINGS).points[-25:]  # 3 and 3 candles later
+        assert not resting.any()
 
 
 @pytest.mark.parametrize("side", [1.0, -1.0])

@@ -1,10 +1,9 @@
 """
-Layers 18 and 23, case by case, and the count of own trades.
+Layer 18, case by case, and the count of own trades.
 
 Mutants, each red here: the weaker side rewarded, the stronger one punished, a bad record taken
 for a poor one, a good one punished, too few trades judged, a candle judged by trades after it, no
-gain counted as a win, the hour of another zone; confidence with the sign turned, its veto turned
-or removed.
+gain counted as a win, the hour of another zone.
 """
 
 from datetime import UTC, datetime, timedelta, timezone
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 
 from freqtrade_ext.signals import ClosedTrade, SignalSettings, WinCount, own_record
-from freqtrade_ext.signals._layers_experience import model_confidence, own_record_layer
+from freqtrade_ext.signals._layers_experience import own_record_layer
 
 from .doubles import record_of, view_of
 
@@ -94,48 +93,3 @@ def test_own_trades_are_counted_by_side_hour_and_score():
 def test_a_count_needs_a_time_zone():
     with pytest.raises(ValueError, match="as_of has no time zone"):
         own_record([], datetime(2024, 1, 1))  # noqa: DTZ001
-
-
-def confident(value, direction=1.0):
-    confidence = np.array([value], dtype=float)
-    return model_confidence(view_of(direction=direction, confidence=confidence), SETTINGS)
-
-
-@pytest.mark.parametrize(
-    ("confidence", "points", "rejected"),
-    [
-        (1.0, 10.0, False),
-        (0.75, 5.0, False),
-        (0.5, 0.0, False),
-        (0.4, -2.0, False),
-        (0.3, -4.0, False),
-        (0.29, -4.2, True),
-        (0.0, -10.0, True),
-        (np.nan, 0.0, False),
-    ],
-)
-@pytest.mark.parametrize("direction", [1.0, -1.0])
-def test_layer_23_scales_the_confidence(confidence, points, rejected, direction):
-    output = confident(confidence, direction)
-    assert output.points.tolist() == pytest.approx([points])
-    assert output.veto.tolist() == [rejected]
-
-
-def test_layer_23_without_a_model_is_neutral():
-    output = model_confidence(view_of(), SETTINGS)
-    assert (output.points, output.veto) == (None, None)
-    assert output.neutral == "no outcome model"
-    assert confident(np.nan).neutral == "the outcome model has no confidence for any candle"
-
-
-@pytest.mark.parametrize(
-    ("confidence", "message"),
-    [
-        (np.array([1.01]), "confidence must be from 0 to 1"),
-        (np.array([-0.01]), "confidence must be from 0 to 1"),
-        (np.array([0.5, 0.5]), r"confidence has shape \(2,\), the candles are 1"),
-    ],
-)
-def test_layer_23_refuses_what_is_no_confidence(confidence, message):
-    with pytest.raises(ValueError, match=message):
-        model_confidence(view_of(confidence=confidence), SETTINGS)

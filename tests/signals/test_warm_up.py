@@ -11,7 +11,7 @@ import pytest
 
 from freqtrade_ext.signals import SignalSettings, score_market, startup_candles
 
-from .doubles import LIVELY, rich_inputs
+from .doubles import LIVELY, part_of, rich_inputs
 
 EAGER = SignalSettings.model_validate(
     {
@@ -30,7 +30,7 @@ def cut(inputs, begin):
         benchmark=inputs.benchmark.iloc[begin:],
         references={name: of.iloc[begin:] for name, of in inputs.references.items()},
         imbalance=inputs.imbalance[begin:],
-        confidence=inputs.confidence[begin:],
+        advice=part_of(inputs.advice, slice(begin, None)),
     )
 
 

@@ -8,12 +8,14 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
+from datetime import UTC
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import cloudpickle
 import rapidjson
+from freqtrade.configuration import TimeRange
 from freqtrade.freqai.data_drawer import METADATA, METADATA_NUMBER_MODE, FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
@@ -120,6 +122,19 @@ class WholeDataDrawer(FreqaiDataDrawer):
             self.pair_dict[coin]["model_filename"] = ""
             self.pair_dict[coin]["trained_timestamp"] = 0
             return None
+
+    def load_all_pair_histories(self, timerange: TimeRange, dk: FreqaiDataKitchen) -> None:
+        """
+        Load the candles of all markets from their files, with the time zone of the exchange's.
+
+        Files say ``ZoneInfo("UTC")``, candles of the exchange ``datetime.UTC``. When FreqAI puts a
+        new candle behind those of a file, pandas 3 makes plain objects of such a mixture, and every
+        later training fails.
+        """
+        super().load_all_pair_histories(timerange, dk)
+        for frames in self.historic_data.values():
+            for frame in frames.values():
+                frame["date"] = frame["date"].dt.tz_convert(UTC)
 
     def pinned(self, coin: str) -> int | None:
         """Return the version that a person has gone back to, if its pin can be read."""

@@ -4,7 +4,7 @@ import logging
 import time
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import datasieve.transforms as transforms
 import numpy as np
@@ -49,7 +49,16 @@ _NEEDS_SCALING = (
 
 
 class LearningModel(IFreqaiModel):
-    """Base of our models; a subclass fits, scores and answers."""
+    """
+    Base of our models; a subclass fits, scores and answers.
+
+    Attributes
+    ----------
+    judges_trades : bool
+        Whether both probabilities are that of a gain, whatever the direction.
+    """
+
+    judges_trades: ClassVar[bool] = False
 
     def __init__(self, config: dict[str, Any]) -> None:
         let_threads_sleep()  # before a stored model brings LightGBM with it
@@ -102,6 +111,7 @@ class LearningModel(IFreqaiModel):
     ) -> TrainedModel:
         """Train a model and say what is known of it."""
         began = time.monotonic()
+        logger.info("[MODEL] %s: training begins", pair)
         data = training_set(unfiltered_df, dk, self.define_data_pipeline(dk.thread_count))
         model = self.learn(data)
         self._fit_labels(dk)
@@ -183,13 +193,21 @@ class LearningModel(IFreqaiModel):
         dk: Any,
         data_load_timerange: Any,
     ) -> None:
-        """Train, unless a person has gone back to an older version."""
-        if self.dd.pinned(pair) is None:
-            super().extract_data_and_train_model(
-                new_trained_timerange, pair, strategy, dk, data_load_timerange
-            )
-        else:
-            self.dd.pair_dict[pair]["trained_timestamp"] = new_trained_timerange.stopts
+        """
+        Train, unless a person has gone back to an older version.
+
+        FreqAI sends the head of its queue to the end afterwards. That has to be this market: one
+        that was put before it meanwhile would be passed over, until the others are due again.
+        """
+        try:
+            if self.dd.pinned(pair) is None:
+                super().extract_data_and_train_model(
+                    new_trained_timerange, pair, strategy, dk, data_load_timerange
+                )
+            else:
+                self.dd.pair_dict[pair]["trained_timestamp"] = new_trained_timerange.stopts
+        finally:
+            self._put_first(pair)
 
     def build_strategy_return_arrays(
         self, dataframe: DataFrame, dk: FreqaiDataKitchen, pair: str, trained_timestamp: int
@@ -220,6 +238,9 @@ class LearningModel(IFreqaiModel):
         if pinned:
             return
         self.dd.pair_dict[pair]["trained_timestamp"] = 0
+        self._put_first(pair)
+
+    def _put_first(self, pair: str) -> None:
         if pair in self.train_queue:
             self.train_queue.remove(pair)
         self.train_queue.appendleft(pair)

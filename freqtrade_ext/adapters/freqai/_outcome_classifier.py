@@ -32,6 +32,8 @@ class OutcomeClassifier(LearningModel):
     gains; whether there is a signal, and in which direction, the strategy knows.
     """
 
+    judges_trades = True
+
     def learn(self, data: TrainingSet) -> OutcomeModel:
         """Not used; see `train`."""
         raise NotImplementedError

@@ -1,6 +1,6 @@
 """What FreqAI asks every strategy of ours for: features, labels, and what they mean."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ from freqtrade.exceptions import OperationalException
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
+from freqtrade_ext.adapters._model_answers import market_target
 from freqtrade_ext.errors import ConfigError
 from freqtrade_ext.learning import LearningSettings
 from freqtrade_ext.settings import load_part
@@ -36,13 +37,26 @@ class ModelStrategy(IStrategy):
         """Whether FreqAI is enabled."""
         return bool(self.config.get("freqai", {}).get("enabled", False))
 
+    @property
+    def judges_trades(self) -> bool:
+        """Whether the model has learned from closed trades, not from candles."""
+        return bool(getattr(getattr(self, "freqai", None), "judges_trades", False))
+
     def model_target(self, pair: str) -> str:
         """Name what a market's model predicts: the market, unless it is a spread's host."""
-        return pair.replace("/", "_").replace(":", "_")  # FreqAI would drop the colon
+        return market_target(pair)
+
+    def modelled_markets(self) -> Collection[str]:
+        """Return markets whose model predicts the market itself and is asked about entries."""
+        return ()
 
     def spread_columns(self, pair: str, dataframe: DataFrame) -> Mapping[str, np.ndarray] | None:
         """Return the spread that a market's model predicts, candle by candle; None: no spread."""
         return None
+
+    def trade_columns(self, pair: str, dataframe: DataFrame) -> Mapping[str, np.ndarray]:
+        """Tell what candles do not of a trade entered after each of them: score, leverage."""
+        return {}
 
     def feature_engineering_standard(
         self, dataframe: DataFrame, metadata: dict, **kwargs: Any
@@ -52,8 +66,9 @@ class ModelStrategy(IStrategy):
         from freqtrade_ext.adapters.freqai._frames import add_features
         from freqtrade_ext.adapters.freqai._outcome_columns import add_outcome_features
 
-        if self.config.get("freqaimodel") == "TradeOutcomeModel":
-            return add_outcome_features(dataframe)
+        if self.judges_trades:
+            known = self.trade_columns(metadata["pair"], dataframe)
+            return add_outcome_features(dataframe, known)
         return add_features(dataframe, self.spread_columns(metadata["pair"], dataframe))
 
     def set_freqai_targets(self, dataframe: DataFrame, metadata: dict, **kwargs: Any) -> DataFrame:

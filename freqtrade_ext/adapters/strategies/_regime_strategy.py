@@ -1,9 +1,12 @@
 """Scored positions in single markets: the callbacks, one question or one report each."""
 
 import logging
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
+import numpy as np
 from freqtrade.enums import TRADE_MODES, TradingMode
 from freqtrade.exceptions import ExchangeError, OperationalException
 from freqtrade.exchange import timeframe_to_msecs
@@ -25,8 +28,11 @@ from freqtrade_ext.adapters._regime_frames import (
     ScoreTag,
     add_entry_columns,
     add_score_columns,
+    trade_columns,
 )
 from freqtrade_ext.adapters._regime_inputs import RegimeInputs
+from freqtrade_ext.adapters._regime_models import RegimeModels
+from freqtrade_ext.adapters._regime_outcomes import RegimeOutcomes
 from freqtrade_ext.adapters._regime_settings import (
     PARAMETERS,
     checked,
@@ -34,8 +40,10 @@ from freqtrade_ext.adapters._regime_settings import (
     with_exits,
     with_signals,
 )
+from freqtrade_ext.adapters._trade_outcomes import TradeOutcomes, outcome_path
 from freqtrade_ext.adapters.risk_store import MemoryRiskStore, RiskStore
 from freqtrade_ext.adapters.strategies._guarded_strategy import GuardedStrategy
+from freqtrade_ext.adapters.strategies._model_strategy import ModelStrategy
 from freqtrade_ext.errors import ConfigError, CorruptStateError, ExtensionError, StoreError
 from freqtrade_ext.risk import Close, Reduce, RiskSettings
 from freqtrade_ext.settings import load_part, load_settings
@@ -55,7 +63,7 @@ logger = logging.getLogger(__name__)
 load_protections_of_users()
 
 
-class RegimeStrategy(GuardedStrategy):
+class RegimeStrategy(GuardedStrategy, ModelStrategy):
     """
     Scored long and short positions in single markets.
 
@@ -110,6 +118,8 @@ class RegimeStrategy(GuardedStrategy):
         timeframe = config.get("timeframe") or self.timeframe
         self.startup_candle_count = startup_candles(timeframe, self._signals)
         self._alarm = LayerAlarm(self._tell)
+        self._layer_models = RegimeModels(self, self._signals)
+        self._outcomes: RegimeOutcomes | None = None
         self._desk: RegimeDesk | None = None
         self._inputs: RegimeInputs | None = None
         self._listed: frozenset[str] = frozenset()
@@ -156,6 +166,7 @@ class RegimeStrategy(GuardedStrategy):
             self._desk = self._new_desk()
         except (ConfigError, CorruptStateError, StoreError) as error:
             raise OperationalException(str(error)) from error
+        self._layer_models.start()
         if self._is_trading:
             self._start_trading()
         elif self.dp.runmode.value == "backtest" and self._trades_futures:
@@ -177,8 +188,29 @@ class RegimeStrategy(GuardedStrategy):
             places_stops=bool(self.order_types.get("stoploss_on_exchange")),
         )
         self.start_execution(self._execution_settings, owner)
+        self._outcomes = self._new_outcomes()
         self.desk.is_unsettled = self._is_unsettled
         self.desk.resume()
+
+    def _new_outcomes(self) -> RegimeOutcomes | None:
+        """Remember what becomes of the bot's own entries, where that is wanted."""
+        settings = self.learning.outcome
+        if not settings.enabled:
+            return None
+        if settings.min_confidence > 0:
+            logger.warning(
+                "[MODEL] ext.learning.outcome.min_confidence refuses no scored entry; "
+                "--freqaimodel TradeOutcomeModel is layer 23, with a floor of its own"
+            )
+        try:
+            outcomes = TradeOutcomes(self.learning, outcome_path(self.config))
+        except (ConfigError, StoreError) as error:
+            raise OperationalException(str(error)) from error
+
+        def frame_of(pair: str) -> DataFrame:
+            return self.dp.get_analyzed_dataframe(pair, self.timeframe)[0]
+
+        return RegimeOutcomes(outcomes, frame_of, int(timeframe_to_msecs(self.timeframe)))
 
     def _is_unsettled(self, pair: str) -> bool:
         return self._execution is not None and pair in self._execution.unsettled_markets()
@@ -226,6 +258,7 @@ class RegimeStrategy(GuardedStrategy):
                 funding,
                 # A backtest has no trades yet when its signals are made.
                 (lambda pair: records.of(pair, self._now_ms)) if self._is_trading else _no_record,
+                self._layer_models.advice,
             )
         return self._inputs
 
@@ -238,11 +271,24 @@ class RegimeStrategy(GuardedStrategy):
         """Ask for Bitcoin and Ether, and for funding rates."""
         return self.inputs.informative(self.dp.current_whitelist())
 
+    def modelled_markets(self) -> list[str]:
+        """Return the markets that may have a scored signal; each has a model of its own."""
+        barred = self.desk.barred
+        return [pair for pair in self.dp.current_whitelist() if pair not in barred]
+
+    def trade_columns(self, pair: str, dataframe: DataFrame) -> Mapping[str, np.ndarray]:
+        """Tell score (that without a model) and leverage of an entry after each candle."""
+        inputs = replace(self.inputs.of(pair, dataframe), advice=None)
+        scored = score_market(inputs, self._signals)
+        close = dataframe["close"].to_numpy(np.float64)
+        return trade_columns(scored, close, self._signals.leverage)
+
     def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Write every layer, the score and what it was made from."""
         # A search computes this once, and Freqtrade warns where a parameter is read here.
         searches = self.dp.runmode.value == "hyperopt"
         settings = self._signals if searches else self._signals_now()
+        dataframe = self._layer_models.predict(dataframe, metadata)
         return add_score_columns(dataframe, self._score(dataframe, metadata["pair"], settings))
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
@@ -279,6 +325,8 @@ class RegimeStrategy(GuardedStrategy):
             self._alarm.failed(pair, error)
             return None
         self._alarm.worked(pair)
+        if self._is_trading:
+            self._layer_models.tell(scored)
         if self._is_trading and logger.isEnabledFor(logging.DEBUG):
             logger.debug("[STRATEGY] %s", "; ".join(explain(scored).lines()))
         return scored
@@ -460,6 +508,10 @@ class RegimeStrategy(GuardedStrategy):
             trade.exit_reason = self.desk.exit_reason(trade, trade.exit_reason)
         if not trade.is_open:
             self.desk.closed(trade)
+        if self._outcomes is not None:
+            self._outcomes.filled(trade, order)
+        if self._is_trading and order.ft_order_side == trade.entry_side:
+            self._layer_models.entered(pair, self.desk.levels(trade, _ms(current_time)))
 
 
 def _part(config: dict[str, Any], name: str, model: Any) -> Any:

@@ -308,7 +308,7 @@ class SpreadStrategy(GuardedStrategy, ModelStrategy):
         """Write what the leg's spread looks like, from both legs' raw candles."""
         self._view.refresh(self.dp, self.timeframe, live=self.broker.live)
         if self._models is not None and metadata["pair"] in self._models.hosts:
-            self._models.align(self.freqai.train_queue)
+            self._models.align(self.freqai.train_queue, self.modelled_markets())
             predicted = self._predicted(dataframe, metadata)
             if predicted is None:
                 self._models.forget(metadata["pair"])

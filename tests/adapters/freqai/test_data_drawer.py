@@ -5,15 +5,21 @@ Mutants of `_data_drawer.py`, each killed by the test named:
 - dictionary saved before the folder is there: the same
 - pin ignored: a_version_that_was_gone_back_to_is_in_use_at_once
 - no look for missing files: a_model_whose_files_are_gone_is_trained_anew
+- candles of files keep their time zone: a_market_can_be_trained_again_after_a_new_candle
 """
 
 import signal
 import subprocess
 import sys
+from datetime import UTC
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from freqtrade.configuration import TimeRange
+from freqtrade.data.history import get_datahandler
+from freqtrade.enums import CandleType
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 
 from freqtrade_ext.adapters.freqai import DirectionRegressor
@@ -198,3 +204,23 @@ def test_what_is_predicted_live_is_saved_whole(tmp_path):
     assert len(again.historic_predictions[ETH]) == 40
     assert again.load_global_metadata_from_disk() == {"start": 1}
     assert not list(Path(again.full_path).glob("*.partial"))
+
+
+def test_a_market_can_be_trained_again_after_a_new_candle(tmp_path):
+    """FreqAI's own two steps: load the files, and put a candle of the exchange behind them."""
+    model = DirectionRegressor(config_of(tmp_path))
+    exchange = frame_of(400)
+    exchange["date"] = exchange["date"].dt.tz_convert(UTC).dt.as_unit("us")
+    model.config["datadir"] = tmp_path
+    model.config["candle_type_def"] = CandleType.FUTURES
+    get_datahandler(tmp_path, "feather").ohlcv_store(
+        ETH, "1h", exchange.iloc[:390], CandleType.FUTURES
+    )
+    kitchen = kitchen_of(model.config, exchange)
+    kitchen.all_pairs = [ETH]
+    provider = SimpleNamespace(get_pair_dataframe=lambda pair, timeframe: exchange)
+    model.dd.load_all_pair_histories(TimeRange(), kitchen)
+    model.dd.update_historic_data(SimpleNamespace(dp=provider), kitchen)
+    history = model.dd.historic_data[ETH]["1h"]
+    assert len(history) == 400
+    assert history["date"].dt.hour.tolist() == exchange["date"].dt.hour.tolist()

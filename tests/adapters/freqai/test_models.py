@@ -7,9 +7,13 @@ Mutants of `_learning_model.py`, each killed by the test named:
 - retraining although pinned: a_pinned_version_is_not_trained_over
 - OpenMP not told anything: threads_are_told_to_sleep_before_a_stored_model_is_loaded
 - predictions of the old spread kept: a_market_that_gets_another_spread_begins_anew
+- the queue left as it is after a training: a_market_that_comes_first_meanwhile_is_not_passed_over
 """
 
+import inspect
 import os
+from collections import deque
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -384,3 +388,28 @@ def test_too_few_closed_trades_are_no_model(config):
 def test_a_kitchen_without_features_is_freqais_own_error(config):
     with pytest.raises(OperationalException, match="Could not find any features"):
         kitchen_of(config, frame_of()[["date", "close"]])
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_market_that_comes_first_meanwhile_is_not_passed_over(config, monkeypatch, fails):
+    """Drift of ETH is found while BTC is trained; FreqAI rotates its queue after a training."""
+    btc = "BTC/USDT:USDT"
+    model = DirectionRegressor(config)
+    model.train_queue = deque([btc, "SOL/USDT:USDT", ETH])
+
+    def train(self, timerange, pair, strategy, dk, load_timerange):
+        model._put_first(ETH)
+        if fails:
+            raise InfeasibleError("too few rows")
+
+    monkeypatch.setattr(IFreqaiModel, "extract_data_and_train_model", train)
+    with pytest.raises(InfeasibleError) if fails else nullcontext():
+        model.extract_data_and_train_model(None, btc, None, None, None)
+    model.train_queue.rotate(-1)  # as `_start_scanning` does, also after an error
+    assert list(model.train_queue) == [ETH, "SOL/USDT:USDT", btc]
+
+
+def test_freqai_rotates_its_queue_after_a_training():
+    source = inspect.getsource(IFreqaiModel._start_scanning)
+    training = source.index("self.extract_data_and_train_model(")
+    assert training < source.index("self.train_queue.rotate(-1)")
