@@ -2,7 +2,7 @@
 Backtests of spreads and scored positions on one invented market, each alone and both in one bot.
 
 ``python -m rehearsals.combined_backtest --folder demo_run/combined`` makes hourly candles of three
-cointegrated spreads and of four single markets from a seed, runs Freqtrade's own backtesting in this
+cointegrated spreads and of four single markets from a seed, runs Freqtrade itself in this
 process, sockets forbidden, and prints what each run traded:
 
 - ``spreads``: `SpreadArbitrage`; ``scores``: `RegimeScore`, on the single markets;

@@ -213,7 +213,7 @@ class RegimeDesk:
         if reason := self.account_refusal(pair):
             return reason
         if coin_of(pair) in {coin_of(market) for market in self.barred}:
-            return "its coin belongs to spreads"
+            return "its coin belongs to the spread book or to an open spread"
         if self.is_unsettled(pair):
             return "an order of it has not settled"
         return self._no_room()
@@ -282,13 +282,13 @@ class RegimeDesk:
 
     # Exits
 
-    def see(self, trade: Any, rate: float) -> None:
+    def note_rate(self, trade: Any, rate: float) -> None:
         """Take note of the rate of a trade; its profit is part of the account."""
         self._rates[trade.id] = rate
 
     def decide(self, trade: Any, rate: float, now_ms: int) -> ExitAction | None:
         """Decide about a position: what holds for the account comes first."""
-        self.see(trade, rate)
+        self.note_rate(trade, rate)
         action = self._keeper.decide(trade, rate, now_ms)
         if self.watch.close_reason is not None:
             return Close(self.watch.close_reason)

@@ -182,7 +182,7 @@ class CombinedStrategy(SpreadStrategy, RegimeStrategy):
     @answer_on_error(None)
     def custom_exit(self, trade: Any, current_rate: float, **kwargs: Any) -> str | None:
         """Answer the reason to close a leg, or a position."""
-        self.desk.see(trade, current_rate)  # legs are part of the account as well
+        self.desk.note_rate(trade, current_rate)  # legs are part of the account as well
         kind = _kind(trade.enter_tag)
         return kind.custom_exit(self, trade=trade, current_rate=current_rate, **kwargs)
 
@@ -201,6 +201,8 @@ class CombinedStrategy(SpreadStrategy, RegimeStrategy):
     @answer_on_error(None)
     def adjust_trade_position(self, trade: Any, **kwargs: Any) -> Any:
         """Complete or trim a leg, or reduce a position."""
+        if _is_leg(trade) and not self._adjusts:
+            return None  # as without positions: on since the start of a loop, or not at all
         return _kind(trade.enter_tag).adjust_trade_position(self, trade=trade, **kwargs)
 
 

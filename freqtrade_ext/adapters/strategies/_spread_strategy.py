@@ -457,7 +457,7 @@ class SpreadStrategy(StagedStrategy, ModelStrategy):
     ) -> float | None:
         """Top up a leg that was filled in part, or trim the other to it."""
         tag = EntryTag.parse(trade.enter_tag)
-        if tag is None or not self._adjusts:
+        if tag is None:
             return None
         return self.broker.adjustment(tag, trade, current_rate, _ms(current_time))
 
