@@ -16,6 +16,8 @@ Bugs planted by hand, each caught by the test named:
 12. a stop on the exchange keeps Freqtrade's word -> test_a_stop_on_the_exchange_gets_our_name
 13. another strategy's trade is renamed -> the same
 14. a stopped account says nothing after a restart -> test_a_restart_tells_of_a_stop
+15. a leg's stop on the exchange is renamed -> test_a_stop_on_the_exchange_gets_our_name
+16. another quote currency of a barred coin is entered -> test_a_market_may_be_refused
 """
 
 import math
@@ -174,6 +176,7 @@ def test_a_market_may_be_refused():
     assert "ext.risk.excluded" in desk.refusal("DOGE/USDT:USDT")
     desk.barred = frozenset({BTC})
     assert "spread book" in desk.refusal(BTC)
+    assert "spread book" in desk.refusal("BTC/USDC:USDC")
     desk.is_unsettled = lambda pair: pair == ETH
     assert "has not settled" in desk.refusal(ETH)
     desk.is_unsettled = lambda pair: False
@@ -278,8 +281,9 @@ def test_the_rule_behind_a_stop_is_named():
 
 
 def test_a_stop_on_the_exchange_gets_our_name():
-    for strategy, pair in (("RegimeScore", ETH), ("Another", BTC)):
-        trade = position(Trade, pair=pair, strategy=strategy)
+    leg = {"strategy": "RegimeScore", "enter_tag": "ETH-BTC long A"}
+    for fields in ({"strategy": "RegimeScore"}, {"strategy": "Another"}, leg):
+        trade = position(Trade, **fields)
         left(trade, 1.0, 97.0)
         trade.exit_reason = "stoploss_on_exchange"
     Trade.commit()
@@ -287,9 +291,9 @@ def test_a_stop_on_the_exchange_gets_our_name():
     assert {t.exit_reason for t in Trade.get_trades().all()} == {"stoploss_on_exchange"}
     Desk().loop(at(1))
     Trade.session.expire_all()
-    assert {t.strategy: t.exit_reason for t in Trade.get_trades().all()} == {
-        "RegimeScore": "SL_HIT", "Another": "stoploss_on_exchange",
-    }  # fmt: skip
+    trades = sorted(Trade.get_trades().all(), key=lambda trade: trade.id)
+    words = [trade.exit_reason for trade in trades]
+    assert words == ["SL_HIT", "stoploss_on_exchange", "stoploss_on_exchange"]
 
 
 # Scenario: half a day under water, then back
