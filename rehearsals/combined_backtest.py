@@ -32,7 +32,7 @@ from rehearsals.spot_backtest import forbid_network
 SPREADS: Final = (("AVAX", "LINK"), ("UNI", "AAVE"), ("ATOM", "NEAR"))
 SINGLES: Final = ("BTC", "ETH", "SOL", "DOGE")
 BEGIN: Final = pd.Timestamp("2024-01-01", tz="UTC")
-CANDLES: Final = 950
+CANDLES: Final = 830
 FIRST: Final = 600  # candle at which trading begins, after the warm-up of both
 SPREAD_SETTINGS: Final[dict[str, Any]] = {
     "fit_window": 300, "max_open_spreads": 2, "min_half_life": 0.2,
