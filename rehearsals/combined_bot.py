@@ -74,10 +74,10 @@ class Stage:
             SyntheticSpec(
                 seed=seed,
                 anchor_ms=current_minute(),
-                groups=3,
+                groups=5,
                 markets_per_group=2,
                 extra_markets=24,  # one score in forty market candles is high enough
-                half_life_minutes=4.0,
+                half_life_minutes=9.0,
                 spread_sigma=0.006,
                 factor_volatility=2e-3,
                 extra_volatility=2e-3,
