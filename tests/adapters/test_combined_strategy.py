@@ -5,7 +5,7 @@ Bugs planted by hand, each caught by the test named:
 1. a leg's callback is asked of the desk of positions -> test_each_callback_is_asked_of_its_owner
 2. the stop of a leg follows the price -> test_the_stop_of_a_leg_never_moves
 3. a position has the stop of a leg until the first look -> test_a_position_has_its_own_first_stop
-4. an entry added later moves the stop back -> the same
+4. a fill moves a stop back that the rules have moved -> the same
 5. the warm-up of one hides that of the other -> test_the_longer_warm_up_counts
 6. a coin is scored in another quote currency -> test_the_coins_of_spreads_are_not_entered
 7. an open spread that has left the book frees its coins -> the same
@@ -25,11 +25,16 @@ Bugs planted by hand, each caught by the test named:
     test_a_leg_is_adjusted_only_when_its_spread_wants_it
 21. the next backtest's desk knows nothing of promises -> test_the_next_backtest_is_wired_anew
 22. spot trading starts -> test_spot_trading_is_refused_by_freqtrade
+23. a restart gives a position the stop of a leg ->
+    test_a_restart_leaves_a_position_its_own_first_stop
+24. each leg counts as a position -> test_a_spread_is_one_position
+25. a spread that waits keeps slots -> test_a_spread_that_waits_lets_others_pass
 """
 
 import logging
 import pickle
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 
 import cloudpickle
@@ -54,7 +59,7 @@ from freqtrade_ext.spreads import LegName, Refusal
 from .combined_doubles import ADA, LEGS, SOL, SOL_USDC, Stage, entry, strategy_of
 from .desk_doubles import write_book
 from .doubles import BTC, ETH, trade_of
-from .regime_doubles import moment
+from .regime_doubles import START_MS, moment
 
 SCORE, FORCED, LEG = "long 74", "force_entry", "ETH-BTC long A"
 
@@ -218,6 +223,32 @@ def test_a_position_has_its_own_first_stop(stage):
     assert trade.stop_loss_pct == -0.1
     short = stage.fill(ADA, FORCED, "short")
     assert short.stop_loss == pytest.approx(1.25 * short.open_rate)
+
+
+def test_a_restart_leaves_a_position_its_own_first_stop(tmp_path, database, monkeypatch):
+    """Freqtrade then gives the strategy's stop to every trade whose stop has not moved yet."""
+    Trade.use_db = True
+    write_book(tmp_path)
+    strategy = strategy_of(tmp_path, mode=RunMode.DRY_RUN)
+    strategy.bot_start()
+    rates = {}
+    for pair, tag in ((ETH, LEG), (SOL, SCORE), (ADA, FORCED)):
+        trade = trade_of(Trade, pair=pair, enter_tag=tag)
+        trade.adjust_stop_loss(trade.open_rate, -0.8 if tag == LEG else -0.5, initial=True)
+        if pair == ADA:
+            trade.adjust_stop_loss(trade.open_rate, -0.1)  # moved by the rules
+        Trade.session.add(trade)
+        rates[pair] = trade.open_rate
+    Trade.commit()
+    Trade.stoploss_reinitialization(strategy.stoploss)
+    stops = {trade.pair: trade.stop_loss_pct for trade in Trade.get_open_trades()}
+    assert stops == {ETH: -0.8, SOL: -0.8, ADA: -0.1}  # what it does
+    monkeypatch.setattr(strategy, "fresh_books", nullcontext)
+    strategy.bot_loop_start(current_time=moment(START_MS))
+    stops = {trade.pair: trade.stop_loss_pct for trade in Trade.get_open_trades()}
+    assert stops == {ETH: -0.8, SOL: -0.5, ADA: -0.1}
+    (position,) = Trade.get_trades([Trade.pair == SOL]).all()
+    assert position.stop_loss == pytest.approx(0.75 * rates[SOL])
 
 
 # A coin is in at most one of the two

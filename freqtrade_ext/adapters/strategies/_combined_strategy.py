@@ -77,6 +77,9 @@ class CombinedStrategy(SpreadStrategy, RegimeStrategy):
             for spread_id in list(self.broker.desk.records):
                 self.broker.desk.request_exit(spread_id, reason, now_ms)
         self.desk.bar(self.barred_markets())
+        if self._is_trading:
+            for trade in Trade.get_open_trades():
+                self._place_first_stop(trade)
 
     def barred_markets(self) -> frozenset[str]:
         """Return the legs of the book, of spreads that are not flat, and of every open trade."""
@@ -167,17 +170,20 @@ class CombinedStrategy(SpreadStrategy, RegimeStrategy):
     @answer_on_error(None)
     def order_filled(self, trade: Any, order: Any, **kwargs: Any) -> None:
         """Report a fill."""
-        kind = _kind(trade.enter_tag)
-        if kind is RegimeStrategy:
-            self._place_first_stop(trade, order)
-        kind.order_filled(self, trade=trade, order=order, **kwargs)
+        self._place_first_stop(trade)
+        _kind(trade.enter_tag).order_filled(self, trade=trade, order=order, **kwargs)
 
-    def _place_first_stop(self, trade: Any, order: Any) -> None:
-        """Give a new position its own first stop: Freqtrade knows one for all, that of legs."""
-        is_new = trade.initial_stop_loss_pct == type(self).stoploss
-        if order.ft_order_side == trade.entry_side and is_new:
-            trade.stop_loss, trade.initial_stop_loss_pct = 0.0, None
-            trade.adjust_stop_loss(trade.open_rate, self._position_stop, initial=True)
+    def _place_first_stop(self, trade: Any) -> None:
+        """
+        Give a position its own first stop: Freqtrade knows one for all, that of legs.
+
+        It gives that one to new trades, and after a restart to those whose stop has not moved yet.
+        """
+        common = type(self).stoploss
+        if _is_leg(trade) or (trade.initial_stop_loss_pct, trade.stop_loss_pct) != (common, common):
+            return
+        trade.stop_loss, trade.initial_stop_loss_pct = 0.0, None
+        trade.adjust_stop_loss(trade.open_rate, self._position_stop, initial=True)
 
     @answer_on_error(None)
     def custom_exit(self, trade: Any, current_rate: float, **kwargs: Any) -> str | None:
