@@ -6,7 +6,7 @@ cointegrated spreads and of four single markets from a seed, runs Freqtrade itse
 process, sockets forbidden, and prints what each run traded:
 
 - ``spreads``: `SpreadArbitrage`; ``scores``: `RegimeScore`, on the single markets;
-- ``both``: `SpreadsAndScores`;
+- ``both``: `SpreadsAndScores`; ``universe``: the same with spreads that a scan chooses each day;
 - ``no scores``: the same with a score that no signal reaches;
 - ``no spreads``: the same with a p-value that no spread reaches.
 """
@@ -45,6 +45,10 @@ LOW_SCORES: Final[dict[str, Any]] = {
 # What acts on the whole account would close the trades of the one for what the other lost.
 APART: Final[dict[str, Any]] = {"account": {"enabled": False}, "recovery": {"enabled": False}}
 NO_SCORES: Final = {"signals": LOW_SCORES | {"min_score": 95.0, "min_score_low": 60.0}}
+UNIVERSE: Final = {
+    "spreads": SPREAD_SETTINGS | {"select": "universe", "select_window": 500},
+    "scan": {"universe": {"min_daily_volume": 0.0, "min_listing_days": 0.0}},
+}
 NO_SPREADS: Final = {"spreads": SPREAD_SETTINGS | {"max_pvalue": 1e-300}}
 
 
@@ -60,7 +64,6 @@ class Run:
     strategy: str
     markets: tuple[str, ...]
     ext: dict[str, Any] = field(default_factory=dict)
-    change: dict[str, Any] = field(default_factory=dict)
     protections: bool = False
 
 
@@ -68,7 +71,8 @@ LEGS: Final = tuple(coin for spread in SPREADS for coin in spread)
 RUNS: Final[dict[str, Run]] = {
     "spreads": Run("SpreadArbitrage", LEGS + SINGLES),
     "scores": Run("RegimeScore", SINGLES),
-    "both": Run("SpreadsAndScores", LEGS + SINGLES, {"risk": {}}, protections=True),
+    "both": Run("SpreadsAndScores", LEGS + SINGLES, protections=True),
+    "universe": Run("SpreadsAndScores", LEGS + SINGLES, UNIVERSE, protections=True),
     "no scores": Run("SpreadsAndScores", LEGS + SINGLES, NO_SCORES),
     "no spreads": Run("SpreadsAndScores", LEGS + SINGLES, NO_SPREADS),
 }
@@ -171,7 +175,6 @@ def backtest(data: Path, folder: Path, run: Run, ext: dict[str, Any]) -> list[di
         timeframe="1h",
         max_open_trades=12,
         ext={"spreads": SPREAD_SETTINGS, "signals": LOW_SCORES, "risk": APART} | run.ext | ext,
-        **run.change,
     )
     write_book(folder)
     begin = int((BEGIN + pd.Timedelta(hours=FIRST)).timestamp())

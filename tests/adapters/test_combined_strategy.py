@@ -29,6 +29,8 @@ Bugs planted by hand, each caught by the test named:
     test_a_restart_leaves_a_position_its_own_first_stop
 24. each leg counts as a position -> test_a_spread_is_one_position
 25. a spread that waits keeps slots -> test_a_spread_that_waits_lets_others_pass
+26. a leg is entered on the candle on which a position was left in the other's coin ->
+    test_a_spread_waits_for_the_candle_after_a_position
 """
 
 import logging
@@ -58,7 +60,7 @@ from freqtrade_ext.spreads import LegName, Refusal
 
 from .combined_doubles import ADA, LEGS, SOL, SOL_USDC, Stage, entry, strategy_of
 from .desk_doubles import write_book
-from .doubles import BTC, ETH, trade_of
+from .doubles import BTC, ETH, HOUR_MS, trade_of
 from .regime_doubles import START_MS, moment
 
 SCORE, FORCED, LEG = "long 74", "force_entry", "ETH-BTC long A"
@@ -296,6 +298,17 @@ def test_a_spread_waits_for_the_coin_of_a_position(stage, pair):
     assert stage.state == "FLAT"
     Trade.bt_trades_open.remove(position)
     assert stage.ask_leg(LegName.A) > 0
+
+
+@pytest.mark.parametrize(("hours", "waits"), [(0.0, True), (0.5, True), (-0.5, False)])
+def test_a_spread_waits_for_the_candle_after_a_position(stage, hours, waits):
+    """Freqtrade would not ask for the second leg on the candle of the exit."""
+    closed = moment(stage.now_ms + round(hours * HOUR_MS))
+    position = trade_of(id=50, pair=BTC, enter_tag=SCORE, is_open=False, close_date=closed)
+    LocalTrade.bt_trades.append(position)
+    assert (stage.ask_leg(LegName.A) == 0.0) is waits
+    told = f"a position is just left in {BTC}" if waits else ""
+    assert stage.strategy._against_spread(stage.candidate) == told
 
 
 def test_a_wait_is_logged_once(tmp_path, caplog):

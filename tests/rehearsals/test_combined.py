@@ -1,9 +1,10 @@
 """Spreads and scores in one bot, by backtests of an unmodified Freqtrade: neither disturbs the
 other one.
 
-One process makes the candles from a seed and runs Freqtrade's backtesting five times. Planted bugs
+One process makes the candles from a seed and runs Freqtrade's backtesting six times. Planted bugs
 that these tests have caught: a position that keeps the stop of a leg, a leg that is adjusted one
-candle early, a scored signal that overwrites a leg's, legs that count as positions.
+candle early, a scored signal that overwrites a leg's, a leg that is entered on the candle on which
+a position in the other one's market was left.
 """
 
 import json
@@ -17,7 +18,7 @@ import pytest
 from freqtrade_ext.adapters._regime_frames import ScoreTag
 from freqtrade_ext.adapters._tags import EntryTag
 from freqtrade_ext.risk import CloseReason
-from rehearsals.combined_backtest import LEGS, RUNS, name_of
+from rehearsals.combined_backtest import LEGS, RUNS, SINGLES, name_of
 
 pytestmark = pytest.mark.rehearsal
 
@@ -50,21 +51,31 @@ def test_without_spreads_it_trades_exactly_what_scores_do(trades):
     assert trades["no spreads"] == trades["scores"]
 
 
-def spans(trades):
-    return [(trade["open_timestamp"], trade["close_timestamp"]) for trade in trades]
+def spans(trades, coin=None):
+    return [
+        (trade["open_timestamp"], trade["close_timestamp"])
+        for trade in trades
+        if coin in {None, trade["pair"].split("/")[0]}
+    ]
 
 
-def test_both_are_open_at_once_and_legs_come_in_twos(trades):
-    legs = [each for each in trades["both"] if EntryTag.parse(each["enter_tag"])]
-    singles = [each for each in trades["both"] if ScoreTag.parse(each["enter_tag"])]
-    assert len(legs) + len(singles) == len(trades["both"])
-    assert len(legs) > 20
-    assert len(singles) > 20
-    assert any(
-        begin < other_end and other_begin < end
-        for begin, end in spans(legs)
-        for other_begin, other_end in spans(singles)
-    )
+def meet(some, others):
+    return any(a < d and c < b for a, b in some for c, d in others)
+
+
+def split(trades):
+    legs = [each for each in trades if EntryTag.parse(each["enter_tag"])]
+    scored = [each for each in trades if ScoreTag.parse(each["enter_tag"])]
+    assert len(legs) + len(scored) == len(trades)
+    return legs, scored
+
+
+@pytest.mark.parametrize("run", ["both", "universe"])
+def test_both_are_open_at_once_and_legs_come_in_twos(trades, run):
+    legs, scored = split(trades[run])
+    assert len(legs) > 10
+    assert len(scored) > 20
+    assert meet(spans(legs), spans(scored))
     twos = {}
     for leg in legs:
         tag = EntryTag.parse(leg["enter_tag"])
@@ -75,10 +86,18 @@ def test_both_are_open_at_once_and_legs_come_in_twos(trades):
         assert a["close_timestamp"] == b["close_timestamp"]
 
 
-def test_a_coin_is_in_one_of_the_two(trades):
-    for trade in trades["both"]:
-        is_leg = EntryTag.parse(trade["enter_tag"]) is not None
-        assert is_leg == (trade["pair"] in {name_of(coin) for coin in LEGS})
+def test_a_coin_of_the_book_is_never_scored(trades):
+    legs, scored = split(trades["both"])
+    assert {trade["pair"] for trade in legs} <= {name_of(coin) for coin in LEGS}
+    assert {trade["pair"] for trade in scored} <= {name_of(coin) for coin in SINGLES}
+
+
+def test_a_coin_of_a_universe_is_in_one_of_the_two_at_a_time(trades):
+    legs, scored = split(trades["universe"])
+    shared = {trade["pair"].split("/")[0] for trade in scored} & set(LEGS)
+    assert shared  # while no spread with it is chosen, it is scored
+    for coin in shared:
+        assert not meet(spans(legs, coin), spans(scored, coin))
 
 
 def test_a_leg_keeps_its_stop_and_every_exit_has_a_reason_of_ours(trades):

@@ -3,6 +3,7 @@
 # Freqtrade names every argument of a callback; what is passed on unseen is not written down here.
 # mypy: disable-error-code="override"
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from freqtrade.persistence import Trade
@@ -91,17 +92,23 @@ class CombinedStrategy(SpreadStrategy, RegimeStrategy):
         return frozenset((*book, *active, *trades))
 
     def _against_spread(self, candidate: Candidate) -> str:
-        """Say why the account, or a scored position in one of its coins, refuses a spread."""
+        """
+        Say why the account, or a position in one of its coins, refuses a spread.
+
+        A backtest of Freqtrade trades a market once a candle, so a position that was left on the
+        candle would leave the other leg alone; a live bot must not do more.
+        """
         legs = (candidate.leg_a, candidate.leg_b)
         account = [why for leg in legs if (why := self.desk.account_refusal(leg))]
         if account:
             return account[0]
-        coins = {coin_of(leg) for leg in legs}
-        open_trades = Trade.get_trades_proxy(is_open=True)
-        own = [
-            each.pair for each in open_trades if not _is_leg(each) and coin_of(each.pair) in coins
-        ]
-        return f"a position is open in {', '.join(sorted(own))}" if own else ""
+        begin = candidate.time_ms + self._view.candle_ms
+        left = Trade.get_trades_proxy(is_open=False, close_date=_utc(begin - 1))
+        for trades, what in ((Trade.get_trades_proxy(is_open=True), "open"), (left, "just left")):
+            own = {each.pair for each in trades if not _is_leg(each)}
+            if taken := sorted(pair for pair in own if coin_of(pair) in map(coin_of, legs)):
+                return f"a position is {what} in {', '.join(taken)}"
+        return ""
 
     def traded_markets(self) -> list[str]:
         """Return the legs, and the markets of the pairlist."""
@@ -215,6 +222,10 @@ class CombinedStrategy(SpreadStrategy, RegimeStrategy):
 def _kind(tag: str | None) -> Any:
     """Return the class whose callback an entry tag belongs to."""
     return RegimeStrategy if EntryTag.parse(tag) is None else SpreadStrategy
+
+
+def _utc(time_ms: int) -> datetime:
+    return datetime.fromtimestamp(time_ms / 1000, UTC)
 
 
 def _is_leg(trade: Any) -> bool:
