@@ -22,9 +22,11 @@ import click
 import numpy as np
 import pandas as pd
 from freqtrade.commands import Arguments
+from freqtrade.commands.optimize_commands import setup_optimize_configuration
+from freqtrade.enums import RunMode
+from freqtrade.optimize.backtesting import Backtesting
 from freqtrade.resolvers import ExchangeResolver
 
-from freqtrade_ext.adapters.market_data import last_backtest
 from freqtrade_ext.spreads import SpreadBook, SpreadSpec, save_book
 from rehearsals.regime_backtest import prepare
 from rehearsals.spot_backtest import forbid_network
@@ -182,8 +184,13 @@ def backtest(data: Path, folder: Path, run: Run, ext: dict[str, Any]) -> list[di
     arguments += ["--datadir", str(data)]
     arguments += ["--enable-protections"] if run.protections else []
     parsed = Arguments(arguments).get_parsed_arg()
-    parsed["func"](parsed)
-    return list(last_backtest(folder / "backtest_results")["trades"])
+    backtesting = Backtesting(setup_optimize_configuration(parsed, RunMode.BACKTEST))
+    data, timerange = backtesting.load_bt_data()
+    (strategy,) = backtesting.strategylist
+    backtesting.backtest_one_strategy(strategy, data, timerange)
+    # Not `Backtesting.start`: it goes on to its report, which takes as long as all the rest.
+    trades = backtesting.all_bt_content[strategy.get_strategy_name()]["results"]
+    return json.loads(trades.to_json(orient="records", date_format="iso"))
 
 
 @click.command()

@@ -45,9 +45,8 @@ class CombinedStrategy(SpreadStrategy, RegimeStrategy):
         super().__init__(config)
         self._position_stop = self.stoploss  # as `RegimeStrategy` has set it
         self.stoploss = type(self).stoploss
-        self.can_short = (
-            True  # a spread has a short leg: in spot trading Freqtrade refuses to start
-        )
+        # A spread has a short leg: in spot trading Freqtrade refuses to start.
+        self.can_short = True
 
     # Start, loop
 
