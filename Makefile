@@ -8,7 +8,7 @@ EPISODES ?= 100000
 # What is shown of pip's output: a sign of life for every tenth package, and its last step.
 PROGRESS = '/^Collecting/ && ++n % 10 == 0 {print "  " n " packages"; fflush()} /^Installing collected/ {print "  unpacking them"; fflush()}'
 
-.PHONY: install test lint types check-imports bench demo fuzz soak soak-live clean
+.PHONY: install test lint types check-imports bench demo fuzz soak soak-live soak-risk clean
 
 install: $(READY)
 
@@ -36,14 +36,19 @@ test: lint types check-imports
 fuzz: $(READY)
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/stateful tests/stats tests/spreads -m "not rehearsal"
 
-# First 100 000 seeded episodes in virtual time (docs/simulation.md), then the live session.
+# First 100 000 seeded episodes in virtual time (docs/simulation.md), then the live sessions.
 soak: $(READY)
 	$(BIN)/python -m rehearsals.simulation --episodes $(EPISODES) --workers $(WORKERS)
 	$(MAKE) soak-live
+	$(MAKE) soak-risk
 
 # MINUTES=30 by default: a live session on the sandbox, judged by the exchange and a backtest.
 soak-live: $(READY)
 	$(BIN)/python -m rehearsals.soak $(if $(MINUTES),--minutes $(MINUTES))
+
+# The risk rules live on the sandbox, a kill -9 in each scenario; about twenty minutes.
+soak-risk: $(READY)
+	$(BIN)/python -m rehearsals.risk_scenarios all
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -1,5 +1,7 @@
 """
-What the risk rules do on the sandbox, in live mode: a crash, three stops, an account that is lost.
+What the risk rules do on the sandbox, in live mode.
+
+A crash, three stops, an account that is lost, and half a day under water with a recovery.
 
 ``python -m rehearsals.risk_scenarios crash`` opens positions with an unmodified Freqtrade, moves
 the market, kills the bot in the middle and starts it again, and prints the orders that the exchange
@@ -27,6 +29,7 @@ from freqtrade_ext.sandbox.journal import OrderFilled, TriggerAccepted
 from freqtrade_ext.sandbox.market import Depth, SyntheticMarket, SyntheticSpec
 from freqtrade_ext.sandbox.rehearsal import Rehearsal, current_minute
 from freqtrade_ext.sandbox.server import wall_clock
+from rehearsals.fast_clock import FastClock
 from rehearsals.regime_backtest import prepare
 
 BTC, ETH, SOL = "BTC/USDT:USDT", "ETH/USDT:USDT", "SOL/USDT:USDT"
@@ -34,6 +37,7 @@ MARKETS = (BTC, ETH, SOL)
 MESSAGE = re.compile(r"Sending rpc strategy_msg: (.*)$")
 PROTECTION = re.compile(r"Sending rpc message: (\{'type': protection_trigger.*)$")
 PATIENCE = 90.0
+HOUR_MS = 3_600_000
 
 
 def symbol_of(market: str) -> str:
@@ -50,9 +54,11 @@ class MovedMarket(SyntheticMarket):
 
     def lead(self, symbol: str, *, to: str, from_ms: int, seconds: float) -> None:
         """Let a market's prices go to a multiple of what they would be, in a straight line."""
-        path = self._paths.setdefault(symbol, [(0, Decimal(1))])
-        path.append((from_ms, path[-1][1]))
+        known = self._paths.get(symbol, [(0, Decimal(1))])
+        path = [point for point in known if point[0] <= from_ms]
+        path.append((from_ms, self._factor(symbol, from_ms)))
         path.append((from_ms + round(seconds * 1000), Decimal(to)))
+        self._paths[symbol] = path
 
     def _factor(self, symbol: str, now_ms: int) -> Decimal:
         path = self._paths.get(symbol)
@@ -106,10 +112,18 @@ class Scene:
     api: dict[str, Any]
     ext: dict[str, Any]
     report: list[str] = field(default_factory=list)
+    clock: FastClock | None = None
 
     @classmethod
     def set_up(
-        cls, folder: Path, ext: dict[str, Any], *, seed: int = 11, volatility: float = 2e-3
+        cls,
+        folder: Path,
+        ext: dict[str, Any],
+        *,
+        seed: int = 11,
+        volatility: float = 2e-3,
+        history_minutes: int = 6 * 1_440,
+        clock: FastClock | None = None,
     ) -> "Scene":
         """Make the folder and the market anew; `volatility` is that of a minute's return."""
         market = MovedMarket(
@@ -119,27 +133,38 @@ class Scene:
                 groups=0,
                 extra_markets=3,
                 extra_volatility=volatility,
-                history_minutes=6 * 1_440,
+                history_minutes=history_minutes,
                 horizon_minutes=1_440,
             )
         )
         shutil.rmtree(folder, ignore_errors=True)
         account = Credentials(key=f"sandbox-{secrets.token_hex(8)}")
         folder.mkdir(parents=True)
-        rehearsal = Rehearsal.on(market, credentials=account)
-        return cls(folder, market, rehearsal, api_server_section(), ext)
+        now = wall_clock if clock is None else clock.now_ms
+        rehearsal = Rehearsal.on(market, credentials=account, clock=now)
+        return cls(folder, market, rehearsal, api_server_section(), ext, clock=clock)
+
+    @property
+    def now_ms(self) -> int:
+        """Time of exchange and bot, ms since 1970 UTC."""
+        return wall_clock() if self.clock is None else self.clock.now_ms()
 
     @property
     def config(self) -> Path:
         """The bot's configuration file."""
         return self.folder / "config.json"
 
-    def write_config(self) -> None:
+    def write_config(self, timeframe: str = "5m", **changes: Any) -> None:
         """Write a live bot's configuration; the server runs by then."""
+        exchange = self.rehearsal.exchange_section("proxy")
+        if self.clock is not None:  # a request of 50 ms takes three seconds of a fast clock
+            exchange["ccxt_config"]["timeout"] = 600_000
+            exchange["ccxt_config"]["options"]["recvWindow"] = 60_000
+        given: dict[str, Any] = {"internals": {"process_throttle_secs": 1}, **changes}
         prepare(
             self.folder,
-            self.rehearsal.exchange_section("proxy"),
-            timeframe="5m",
+            exchange,
+            timeframe=timeframe,
             dry_run=False,
             max_open_trades=3,
             stake_amount=900,
@@ -148,8 +173,8 @@ class Scene:
             db_url=f"sqlite:///{self.folder / 'trades.sqlite'}",
             api_server=self.api,
             initial_state="running",
-            internals={"process_throttle_secs": 1},
             ext=self.ext,
+            **given,
         )
 
     @property
@@ -164,8 +189,14 @@ class Scene:
 
     def bot(self) -> BotProcess:
         """Return a bot on this scene, not yet started."""
-        wide = {"COLUMNS": "1000"}
-        return BotProcess([self.config], self.api, self.folder / "live.log", environment=wide)
+        variables = {"COLUMNS": "1000"} | (self.clock.environment if self.clock else {})
+        return BotProcess(
+            [self.config],
+            self.api,
+            self.folder / "live.log",
+            module="rehearsals.fast_clock" if self.clock else "freqtrade",
+            environment=variables,
+        )
 
     def say(self, text: str) -> None:
         """Print and keep a line of the report."""
@@ -174,11 +205,18 @@ class Scene:
 
     def move(self, market: str, to: str, seconds: float) -> None:
         """Lead a market's price away, from now on."""
+        symbol, now_ms = symbol_of(market), self.now_ms
         self.rehearsal.server.call(
-            lambda: self.market.lead(
-                symbol_of(market), to=to, from_ms=wall_clock(), seconds=seconds
-            )
+            lambda: self.market.lead(symbol, to=to, from_ms=now_ms, seconds=seconds)
         )
+
+    def move_to_price(self, market: str, price: float, seconds: float) -> None:
+        """Lead a market to about a price: what it does by itself meanwhile is added."""
+        symbol, now_ms = symbol_of(market), self.now_ms
+        unled = self.rehearsal.server.call(
+            lambda: float(super(MovedMarket, self.market).price(symbol, now_ms))
+        )
+        self.move(market, f"{price / unled:.6f}", seconds)
 
     def fills(self) -> list[OrderFilled]:
         """Return all executions so far."""
@@ -322,10 +360,16 @@ def crash(folder: Path) -> Scene:
             wait(lambda: not again.call("GET", "status"), "every trade is closed in the books")
             # Freqtrade books the exchange's fill in its own words; the next loop names it.
             wait(lambda: _reasons(again) <= {"KILL_SWITCH_FULL", "SL_HIT"}, "every close is named")
+            # Also those that the killed bot had not sent.
+            wait(lambda: _told(scene, "half was closed") >= 3, "a message for every half")
             scene.print_end(again)
             demand(_are_locked_for_a_day(again, scene.markets), "every market is locked")
             _check_losses(scene)
     return scene
+
+
+def _told(scene: Scene, text: str) -> int:
+    return len({message for message in scene.messages() if text in message})
 
 
 def _check_losses(scene: Scene) -> None:
@@ -391,6 +435,7 @@ def three_stops(folder: Path) -> Scene:
             # As after the crash: the bot or the exchange, and a name from the next loop on.
             wait(lambda: _reasons(again) <= {"SL", "SL_HIT"}, "every stop has our name")
             wait(lambda: "Not creating new trades, reason: 3 losing" in scene.log, "no entries")
+            wait(lambda: _told(scene, "losing stops"), "a message of the protection")
             scene.print_end(again)
     return scene
 
@@ -461,19 +506,109 @@ def _try_to_enter(bot: BotProcess, market: str) -> str:
     return "entered" if answer.get("trade_id") else f"refused {answer}"
 
 
+def slow_drawdown(folder: Path) -> Scene:
+    """
+    Twelve hours under water, then back above it: the portfolio is closed when its profit turns.
+
+    A second of the machine is a minute of exchange and bot. The bot is killed after half of the
+    time and started again: the hours under water are not counted anew.
+    """
+    ext = {
+        "signals": {"leverage": {"max_leverage": 2.0, "assumed_spread_bps": 1.0}},
+        "risk": {
+            # Wide exits, and none by age: what ends the positions is the portfolio's rule.
+            "exits": {
+                "sl_atr": 5.0, "exit_tightness": 2.0, "tp_atr": 6.0, "trail_activation": 3.0,
+                "breakeven_atr": None, "deep_loss": None, "gradual_hours": None,
+                "force_hours": None, "adverse_hours": None, "reduce_first_hours": None,
+                "reduce_second_hours": None,
+            },
+        },
+    }  # fmt: skip
+    clock = FastClock.from_now(60.0)
+    scene = Scene.set_up(folder, ext, volatility=3e-4, history_minutes=60 * 1_440, clock=clock)
+    with scene.rehearsal.server:
+        scene.write_config("1h", internals={"process_throttle_secs": 60})
+        begin_ms = _go_under_water(scene)
+        again = scene.bot()
+        with again:
+            again.wait_until_running(60)
+            scene.print_restart(again)
+            with risk_control([str(scene.config)]) as control:
+                remembered = control.recovery.below_since_ms
+            demand(
+                remembered is not None and remembered < begin_ms + 2 * HOUR_MS,
+                f"the time under water goes on: since {remembered}, entered at {begin_ms}",
+            )
+            wait(lambda: scene.now_ms > begin_ms + 13.5 * HOUR_MS, "half a day is over", 700)
+            demand(len(scene.held()) == 3, f"nothing was closed under water: {scene.held()}")
+            entries = {t["pair"]: t["open_rate"] for t in again.call("GET", "status")}
+            for market in scene.markets:
+                scene.move(
+                    market, to=scene.multiple(market, entries[market] * 1.012), seconds=3_600
+                )
+            wait(lambda: _unrealised(again) > 30, "the portfolio has recovered", 240)
+            scene.say(f"recovered: unrealised profit {_unrealised(again):.2f}")
+            for market in scene.markets:
+                scene.move(
+                    market, to=scene.multiple(market, entries[market] * 1.003), seconds=1_800
+                )
+            wait(lambda: not scene.held(), "everything is closed", 120)
+            wait(lambda: not again.call("GET", "status"), "every trade is closed in the books")
+            demand(_reasons(again) == {"RECOVERY_EXIT"}, f"reasons {_reasons(again)}")
+            wait(lambda: _is_locked(again), "entries rest")
+            wait(lambda: _told(scene, "Portfolio recovery"), "a message")
+            scene.print_end(again)
+    return scene
+
+
+def _go_under_water(scene: Scene) -> int:
+    """Enter, lose a little for six hours, and be killed; return when that began."""
+    bot = scene.bot()
+    with bot:
+        bot.wait_until_running(60)
+        open_longs(scene, bot)
+        begin_ms = scene.now_ms
+        scene.say(f"entered {scene.held()}")
+        for market in scene.markets:
+            scene.move(market, to="0.994", seconds=1_200)
+        wait(lambda: scene.now_ms > begin_ms + HOUR_MS // 2, "half an hour is over")
+        for market in scene.markets:
+            scene.move(market, to="0.988", seconds=12 * 3_600)
+        wait(lambda: scene.now_ms > begin_ms + 6 * HOUR_MS, "six hours are over", 600)
+        scene.say(f"six hours under water: unrealised profit {_unrealised(bot):.2f}; a kill")
+        bot.kill()
+    return begin_ms
+
+
+def _unrealised(bot: BotProcess) -> float:
+    return sum(float(trade["profit_abs"]) for trade in bot.call("GET", "status"))
+
+
 SCENARIOS: dict[str, Callable[[Path], Scene]] = {
     "crash": crash,
     "three-stops": three_stops,
     "account": account,
+    "slow-drawdown": slow_drawdown,
 }
 
 
 @click.command()
-@click.argument("name", type=click.Choice(list(SCENARIOS)))
+@click.argument("name", type=click.Choice(["all", *SCENARIOS]))
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("demo_run/risk"))
 def main(name: str, folder: Path) -> None:
-    """Play one scenario."""
-    SCENARIOS[name](folder.resolve())
+    """Play a scenario, or one after the other; exit code 1 where one does not hold."""
+    failed = []
+    for each in SCENARIOS if name == "all" else [name]:
+        click.echo(f"scenario {each}")
+        try:
+            SCENARIOS[each]((folder / each).resolve())
+        except AssertionError as error:
+            failed.append(each)
+            click.echo(f"scenario {each} FAILED: {error}")
+    if failed:
+        raise SystemExit(1)
+    click.echo("every scenario held")
 
 
 if __name__ == "__main__":

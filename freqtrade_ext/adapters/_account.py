@@ -110,9 +110,14 @@ class Account:
         report_file = Path(config["user_data_dir"]) / REPORT_FILE
         return cls(clock, store, venue, guard, books, reconciler, lease, report_file)
 
-    def recover(self) -> RecoveryReport:
+    def recover(self, then: Callable[[], None] | None = None) -> RecoveryReport:
         """
         Reconcile with the exchange while nobody trades, and write the report.
+
+        Parameters
+        ----------
+        then : callable, optional
+            Called once the books have what was found; see `Reconciler.run_until_quiet`.
 
         Raises
         ------
@@ -122,7 +127,7 @@ class Account:
         try:
             self.guard.restore()
             self.books.mend()
-            passes = self.reconciler.run_until_quiet(max_passes=3)
+            passes = self.reconciler.run_until_quiet(max_passes=3, then=then)
             books = self.books.read()
             fills = self._recent_fills(books)
             report = recovery_report(passes, books, fills, self.clock.now_ms())
@@ -135,10 +140,11 @@ class Account:
         for warning in report.warnings:
             logger.warning("[SAFETY] recovery: %s", warning)
         logger.info(
-            "[SAFETY] recovery %s: %s; %s",
+            "[SAFETY] recovery %s: %s; %s%s",
             report.recovery_status,
             report.reconciliation_status,
             report.next_action,
+            "" if report.manual_review_required else " Nothing needs you.",
         )
         if report.recovery_status is RecoveryStatus.FAILED:
             raise VenueError(f"recovery failed: {'; '.join(report.warnings)}. {report.next_action}")

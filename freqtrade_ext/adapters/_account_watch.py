@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from freqtrade_ext.adapters._outbox import Outbox
 from freqtrade_ext.adapters.risk_store import RiskStore
 from freqtrade_ext.risk import (
     AccountState,
@@ -70,7 +71,7 @@ class AccountWatch:
         Where states and wishes are.
     settings : callable
         Returns the settings that hold now.
-    tell : callable
+    outbox : Outbox
         Tells a person.
 
     Raises
@@ -83,11 +84,11 @@ class AccountWatch:
         self,
         store: RiskStore,
         settings: Callable[[], RiskSettings],
-        tell: Callable[[str], None],
+        outbox: Outbox,
     ) -> None:
         self._store = store
         self._settings = settings
-        self._tell = tell
+        self._outbox = outbox
         self.account = read_state(store, ACCOUNT, AccountState)
         self.recovery = read_state(store, RECOVERY, RecoveryState)
         self.close_reason: CloseReason | None = None
@@ -95,7 +96,7 @@ class AccountWatch:
 
     def look(self, look: AccountLook) -> None:
         """Look at the account; afterwards `close_reason` and `entries` say what holds."""
-        told = self._take_wish(look)
+        self._take_wish(look)
         settings = self._settings()
         account, first = watch_account(look.equity, self.account, look.now_ms, settings.account)
         recovery, second = watch_portfolio(
@@ -108,20 +109,20 @@ class AccountWatch:
             settings.recovery,
             open_positions=look.open_positions,
         )
-        self._save(account, recovery, look.now_ms)
-        self._obey([*first, *second])
-        for text in told:
-            self._tell(text)
+        commands = [*first, *second]
+        texts = [each.text for each in commands if isinstance(each, Notify)]
+        self._save(account, recovery, texts, look.now_ms)
+        self._obey(commands)
 
     def drawdown(self, equity: float) -> float:
         """Return the loss from the peak of equity as a ratio; NaN for an unknown equity."""
         return self.account.drawdown(equity)
 
-    def _take_wish(self, look: AccountLook) -> list[str]:
+    def _take_wish(self, look: AccountLook) -> None:
         """Do what a person has asked for; the wish is gone when the state is saved."""
         wish = self._store.read(WISH)
         if wish is None:
-            return []
+            return
         if wish.get("kind") == "reset":
             account = reset_account(self.account, look.equity)
             text = "Account kill switch: reset by a person; entries are allowed again."
@@ -129,18 +130,21 @@ class AccountWatch:
             reason = str(wish.get("reason") or "stopped by a person")
             account = stop_account(self.account, look.now_ms, reason)
             text = f"Account kill switch: {reason}. All is closed; entries are stopped."
-        self._store.save({ACCOUNT: _document(account), WISH: None}, look.now_ms)
+        documents = {ACCOUNT: _document(account), WISH: None}
+        self._outbox.tell_with(documents, [text], look.now_ms)
         self.account = account
-        return [text]
 
-    def _save(self, account: AccountState, recovery: RecoveryState, now_ms: int) -> None:
+    def _save(
+        self, account: AccountState, recovery: RecoveryState, texts: list[str], now_ms: int
+    ) -> None:
         changed: dict[str, Any] = {}
         if account != self.account:
             changed[ACCOUNT] = _document(account)
         if recovery != self.recovery:
             changed[RECOVERY] = _document(recovery)
-        if changed:
-            self._store.save(changed, now_ms)
+        self._outbox.tell_with(changed, texts, now_ms)
+        for text in texts:
+            logger.warning("[SAFETY] %s", text)
         self.account, self.recovery = account, recovery
 
     def _obey(self, commands: Sequence[Command]) -> None:
@@ -149,10 +153,6 @@ class AccountWatch:
         self.close_reason = closes[0] if closes else None
         # Without an end, or the later one.
         self.entries = max(stops, key=_end_of, default=None)
-        for each in commands:
-            if isinstance(each, Notify):
-                logger.warning("[SAFETY] %s", each.text)
-                self._tell(each.text)
 
 
 def read_state(store: RiskStore, name: str, kind: type[State]) -> State:

@@ -20,6 +20,7 @@ from freqtrade_ext.adapters._leg_markets import LegMarkets
 from freqtrade_ext.adapters._scan_job import ScanJob
 from freqtrade_ext.adapters._spread_view import SpreadView
 from freqtrade_ext.errors import ConfigError
+from freqtrade_ext.files import replace_file
 from freqtrade_ext.scanner import (
     BookReview,
     Cooling,
@@ -34,7 +35,7 @@ from freqtrade_ext.scanner import (
     render_cooling,
     review_book,
 )
-from freqtrade_ext.spreads import SpreadBook, SpreadSpec, load_book, save_book, save_text
+from freqtrade_ext.spreads import SpreadBook, SpreadSpec, load_book, save_book
 
 __all__ = ["BookRenewal", "Host"]
 
@@ -431,7 +432,7 @@ class BookRenewal:
         """Know from now on who takes no entries, and after a restart, if the disk lets us."""
         waiting = (Cooling.for_next_scan(row.leg_a, row.leg_b) for row in untested)
         self._known_cooling = (*cooling, *waiting)
-        save_text(render_cooling(self._known_cooling), self.cooling_path)
+        replace_file(self.cooling_path, render_cooling(self._known_cooling).encode())
 
 
 def _is_same(row: SpreadSpec, other: SpreadSpec) -> bool:

@@ -50,6 +50,14 @@ _ORIGINS: Final = {
         ("adl_autoclose", OrderOrigin.ADL),
     )
 }
+# Why there is no answer to trust; the narrower kind first.
+_CAUSES: Final = (
+    (ccxt.RequestTimeout, "no answer in time"),
+    (ccxt.OnMaintenance, "the exchange is under maintenance"),
+    (ccxt.ExchangeNotAvailable, "the exchange was not available or the connection broke"),
+    (ccxt.BadResponse, "an answer that cannot be read"),
+    (ccxt.NetworkError, "the connection broke"),
+)
 _STATUSES: Final = {
     "open": OrderStatus.OPEN,
     "closed": OrderStatus.FILLED,
@@ -457,12 +465,16 @@ def _answer_of(error: ccxt.BaseError) -> Answer:
     code = _code_of(error)
     if code == _DUPLICATE_ID or isinstance(error, ccxt.DuplicateOrderId):
         return Unanswered("the exchange has an order of this id already", error)
-    if code is not None:
-        unknown = code in _UNKNOWN_CODES
-        return (Unanswered if unknown else Rejected)(str(error), error)
-    if isinstance(error, _REFUSALS):
+    is_refused = isinstance(error, _REFUSALS) if code is None else code not in _UNKNOWN_CODES
+    if is_refused:
         return Rejected(str(error), error)
-    return Unanswered(str(error), error)
+    return Unanswered(f"{_cause(error)}: {error}", error)
+
+
+def _cause(error: ccxt.BaseError) -> str:
+    """Say in words why an answer is missing: ccxt's own text is often an address alone."""
+    found = (words for kind, words in _CAUSES if isinstance(error, kind))
+    return next(found, type(error).__name__)
 
 
 def _code_of(error: BaseException) -> int | None:

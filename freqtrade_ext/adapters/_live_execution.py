@@ -1,7 +1,7 @@
 """Execution of one live bot: guard, gate, watcher, reconciliation, lease, orderly end."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
@@ -91,12 +91,19 @@ class LiveExecution:
         self._learnt_ms = self._account.clock.now_ms()
         self._active: frozenset[str] = frozenset()
 
-    def start(self) -> RecoveryReport:
-        """Take the account, learn what became of earlier orders, and guard what is sent now."""
+    def start(self, then: Callable[[], None] | None = None) -> RecoveryReport:
+        """
+        Take the account, learn what became of earlier orders, and guard what is sent now.
+
+        Parameters
+        ----------
+        then : callable, optional
+            Called as soon as the books have what was found, before the report is complete.
+        """
         self._account.lease.take()
         self.gate.install(sorted(self._owner.markets()))
         self.stop.install()
-        return self._account.recover()
+        return self._account.recover(then)
 
     def watch(self) -> None:
         """Watch the account from now on."""

@@ -19,6 +19,7 @@ from freqtrade_ext.adapters._exit_keeper import ExitKeeper
 from freqtrade_ext.adapters._leg_markets import PRICE_ROOM
 from freqtrade_ext.adapters._market_track import LastCandle, MarketTrack
 from freqtrade_ext.adapters._order_words import OrderWords
+from freqtrade_ext.adapters._outbox import Outbox
 from freqtrade_ext.adapters._regime_inputs import BITCOIN, ETHER, RegimeInputs
 from freqtrade_ext.adapters._tags import EntryTag
 from freqtrade_ext.adapters.risk_store import RiskStore
@@ -48,6 +49,8 @@ _STANDING_LOCK: Final = timedelta(hours=24)
 # A lock is not written again while one like it ends as late, give or take.
 _LOCK_SLACK: Final = timedelta(minutes=30)
 _ENTRIES_STOPPED: Final = "entries are stopped: "
+# A position without a price blinds the rules of the account; an order that fills takes its time.
+_BLIND_MS: Final = 15 * 60_000
 _STOPS: Final = frozenset({"stop_loss", "trailing_stop_loss"})
 
 
@@ -101,11 +104,14 @@ class RegimeDesk:
         self.is_unsettled: Callable[[str], bool] = lambda pair: False
         # Trade slots and margin that are promised to somebody else: legs of spreads on their way.
         self.promised: Callable[[], tuple[int, float]] = lambda: (0, 0.0)
-        self.watch = AccountWatch(store, risk, self.tell)
+        self._outbox = Outbox(store, self.send, lambda: strategy.dp._msg_queue)
+        self.watch = AccountWatch(store, risk, self._outbox)
         self._keeper = ExitKeeper(risk, self.last_candle, self._unsettled, live=live)
         self._rates: dict[int, float] = {}
         self._equity = math.nan
         self._was_stopped = ""
+        self._blind_since_ms: int | None = None
+        self._told_blind = False
 
     def _unsettled(self, pair: str) -> bool:
         return self.is_unsettled(pair)  # set when execution has started
@@ -135,15 +141,33 @@ class RegimeDesk:
         )
         self._show_stop(now_ms)
         if self._live:
+            self._warn_if_blind(trades, now_ms)
             self._name_stops()
+        self._outbox.settle(now_ms)
 
     def resume(self) -> None:
-        """Tell of a stop that an earlier run has left: its message may be lost."""
+        """Say what an earlier run may not have said, and tell of a stop that it has left."""
+        self._outbox.resume()
         account = self.watch.account
         if account.is_stopped:
-            self.tell(
+            self.send(
                 f"Account kill switch: still stopped ({account.reason}). Entries are stopped until "
                 "you reset it: freqtrade-ext killswitch reset"
+            )
+
+    def _warn_if_blind(self, trades: list[Any], now_ms: int) -> None:
+        """Tell, once, that positions have had no price for long: the account is not watched."""
+        unknown = sorted(trade.pair for trade in trades if self._rate(trade, now_ms) is None)
+        if not unknown:
+            self._blind_since_ms, self._told_blind = None, False
+            return
+        if self._blind_since_ms is None:
+            self._blind_since_ms = now_ms
+        if now_ms - self._blind_since_ms >= _BLIND_MS and not self._told_blind:
+            self._told_blind = True
+            self.send(
+                f"⚠️ no price of {', '.join(unknown)} since the start or the entry: equity is "
+                "unknown, so the account kill switch and the portfolio recovery wait"
             )
 
     def _name_stops(self) -> None:
@@ -298,8 +322,11 @@ class RegimeDesk:
 
     def _lock_killed(self, pair: str, action: Close | Reduce, now_ms: int) -> None:
         lock = kill_switch_lock(pair, action.reason, now_ms, self._risk().kill_switch)
-        if lock is not None and self.lock(lock, now_ms):
-            self.tell(f"{action.reason.emoji} {pair}: {lock.reason}")
+        if lock is None or self._is_locked(lock, now_ms, _LOCK_SLACK):
+            return
+        # The message first: after a kill between the two both are made up for.
+        self._outbox.tell(f"{action.reason.emoji} {pair}: {lock.reason}", now_ms)
+        self.lock(lock, now_ms)
 
     def stop(self, trade: Any, now_ms: int) -> float:
         """Return the price at which the stop of a position lies."""
@@ -324,15 +351,20 @@ class RegimeDesk:
 
     def lock(self, lock: Lock, now_ms: int, *, slack: timedelta = _LOCK_SLACK) -> bool:
         """Lock a market, or all, visibly; False if one that ends nearly as late is there."""
-        pair, now = lock.market or "*", _moment(now_ms)
-        until = _moment(lock.until_ms)
-        for known in PairLocks.get_pair_locks(pair, now):
-            if known.reason == lock.reason and _utc(known.lock_end_time) >= until - slack:
-                return False
-        PairLocks.lock_pair(pair, until, lock.reason, now=now)
+        if self._is_locked(lock, now_ms, slack):
+            return False
+        now, until = _moment(now_ms), _moment(lock.until_ms)
+        PairLocks.lock_pair(lock.market or "*", until, lock.reason, now=now)
         return True
 
-    def tell(self, text: str) -> None:
+    def _is_locked(self, lock: Lock, now_ms: int, slack: timedelta) -> bool:
+        until = _moment(lock.until_ms)
+        return any(
+            known.reason == lock.reason and _utc(known.lock_end_time) >= until - slack
+            for known in PairLocks.get_pair_locks(lock.market or "*", _moment(now_ms))
+        )
+
+    def send(self, text: str) -> None:
         """Send a message to the person; nothing in a backtest."""
         self._strategy.dp.send_msg(text, always_send=True)
 

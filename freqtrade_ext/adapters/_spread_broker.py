@@ -119,7 +119,7 @@ class SpreadBroker:
         self.live = mode in {"live", "dry_run"}
         self.execution: LiveExecution | None = None
         self.advice: SpreadAdvice | None = None
-        self.desk = SpreadDesk(settings, store, view.candle_ms)
+        self.desk = SpreadDesk(settings, store, view.candle_ms, self._is_awaited)
         self.desk.restore()
         self.results = SpreadResults(store)
         self.signalled: dict[str, Signalled] = {}
@@ -206,6 +206,9 @@ class SpreadBroker:
         if self.execution is None:
             return False
         return self.execution.is_open_question(order.client_order_id)
+
+    def _is_awaited(self, client_order_id: str) -> bool:
+        return self.execution is not None and self.execution.guard.is_awaited(client_order_id)
 
     def _named(self, record: SpreadRecord, leg: LegName, book: LegBook) -> LegBook:
         """Give the orders that are new to the record the names that the order guard knows."""
@@ -484,7 +487,7 @@ class SpreadBroker:
         if record is None or record.trade_ids.get(tag.leg, trade.id) != trade.id:
             return CloseReason.ORPHAN_LEG
         self._review(tag, trade, rate, bands, now_ms)
-        order = self.desk.pending_order(tag.spread_id, tag.leg)
+        order = self.desk.ready_order(tag.spread_id, tag.leg)
         if order is None or not self._closes(tag, order):
             return None
         self.desk.mark_sent(tag.spread_id, order, now_ms)

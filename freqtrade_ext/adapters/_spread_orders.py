@@ -13,6 +13,7 @@ from freqtrade_ext.adapters._booked_positions import (
 from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._order_gate import AskedOrder
 from freqtrade_ext.adapters._tags import EntryTag
+from freqtrade_ext.errors import IllegalRequest
 from freqtrade_ext.execution import (
     Intent,
     IntentPurpose,
@@ -36,6 +37,7 @@ from freqtrade_ext.spreads import (
 __all__ = ["SpreadOrders"]
 
 IsHeld = Callable[[str, LegName, str], bool]  # spread, leg, market
+Send = Callable[[Sequence[Intent]], Sequence[OrderOutcome]]
 _PURPOSES = {
     Purpose.ENTRY: IntentPurpose.ENTRY,
     Purpose.TRIM: IntentPurpose.TRIM,
@@ -86,7 +88,15 @@ class SpreadOrders:
         self._has_trade = has_trade or _has_freqtrade_trade
 
     def claim(self, asked: AskedOrder) -> Sequence[Intent]:
-        """Find the desk's order that this is; the partner's order leaves with it."""
+        """
+        Find the desk's order that this is; the partner's order leaves with it.
+
+        Raises
+        ------
+        IllegalRequest
+            If the order waits for the other leg's: whoever forces it now would bare that leg. The
+            spread leaves without being asked again.
+        """
         if asked.kind is OrderKind.STOP:
             return ()
         for record in self._desk().records.values():
@@ -99,8 +109,17 @@ class SpreadOrders:
     def _with_partner(
         self, asked: AskedOrder, record: SpreadRecord, leg: LegName, order: SubmitOrder
     ) -> Sequence[Intent]:
+        spread_id = record.position.spread_id
+        if self._ready(record, leg) is None:
+            raise IllegalRequest(
+                f"{spread_id} leg {leg} leaves together with leg {leg.other}, as soon as it is "
+                f"known what became of the order that was sent for that one"
+            )
+        if order.reduce_only and order.client_order_id not in record.sent:
+            # A person or a stop closes this leg, and nobody was told before.
+            self._desk().mark_sent(spread_id, order, self._now_ms())
         first = self._intent(record, leg, order, asked.kind, asked.quantity, asked.price)
-        partner = self._pending(record, leg.other)
+        partner = self._ready(record, leg.other)
         # A limit order's price is Freqtrade's to say, so only market orders go in twos.
         together = {Purpose.ENTRY, Purpose.EXIT, Purpose.UNWIND}
         if partner is None or asked.kind is not OrderKind.MARKET:
@@ -113,6 +132,9 @@ class SpreadOrders:
 
     def _pending(self, record: SpreadRecord, leg: LegName) -> SubmitOrder | None:
         return self._desk().pending_order(record.position.spread_id, leg)
+
+    def _ready(self, record: SpreadRecord, leg: LegName) -> SubmitOrder | None:
+        return self._desk().ready_order(record.position.spread_id, leg)
 
     def _intent(
         self,
@@ -161,26 +183,34 @@ class SpreadOrders:
             self._report(record.position.spread_id, outcome)
         return self._closing(record.position.spread_id)
 
-    def left_over(self, is_in_question: Callable[[str], bool]) -> Sequence[Sequence[Intent]]:
+    def unwind_left_over(self, send: Send) -> None:
         """
-        Orders with which an earlier run was unwinding spreads when it died, spread by spread.
+        Go on with what an earlier run was unwinding when it died: such a leg is held alone.
 
-        They need not wait for candles. One that was sent keeps its name, so that the guard does
-        not send it again; one whose outcome is unknown (`is_in_question`, by client order id) is
-        left to the loop, or the start would wait for it. A leg without a trade of its own is left
-        alone: what stands in its market is somebody else's. Exits are left to Freqtrade: they may
-        be limit orders.
+        It need not wait for candles. An order that was sent keeps its name, so that it is asked
+        for and not sent again; one that is proven never to have arrived is repeated at once. A leg
+        without a trade of its own is left alone: what stands in its market is somebody else's.
+        Exits are left to Freqtrade: their spread is hedged, and they may be limit orders.
+
+        Parameters
+        ----------
+        send : callable
+            Sends orders through the guard and returns what became of them.
         """
         records = list(self._desk().records.items())
         unwinding = [
             name for name, record in records if record.position.state is SpreadState.UNWINDING
         ]
-        closing = (self._closing(name, self._has_trade) for name in unwinding)
-        known = (
-            [each for each in intents if not is_in_question(each.client_order_id)]
-            for intents in closing
-        )
-        return [intents for intents in known if intents]
+        for spread_id in unwinding:
+            closing = self._closing(spread_id, self._has_trade)
+            outcomes = send(closing) if closing else ()
+            absent = [each for each in outcomes if each.intent.state is IntentState.ABSENT]
+            for outcome in absent:
+                self._report(spread_id, outcome)
+            asked = {each.intent.client_order_id for each in outcomes}
+            again = self._closing(spread_id, self._has_trade) if absent else ()
+            if fresh := [each for each in again if each.client_order_id not in asked]:
+                send(fresh)
 
     def _report(self, spread_id: str, outcome: OrderOutcome) -> None:
         """Tell the desk what became of an order, as the books will tell it later."""
@@ -211,7 +241,7 @@ class SpreadOrders:
         intents = []
         for leg in LegName:
             record = self._desk().records.get(spread_id)
-            order = self._pending(record, leg) if record is not None else None
+            order = self._ready(record, leg) if record is not None else None
             if record is None or order is None or not order.reduce_only:
                 continue
             if not is_held(spread_id, leg, record.market(leg)):

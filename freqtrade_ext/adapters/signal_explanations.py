@@ -28,13 +28,16 @@ from freqtrade_ext.errors import ConfigError
 from freqtrade_ext.settings import load_part
 from freqtrade_ext.signals import (
     LAYERS,
+    ClosedTrade,
     Explanation,
     LayerEarnings,
+    OwnRecord,
     ResultSum,
     ScoredMarket,
     SignalSettings,
     explain,
     layer_earnings,
+    own_record,
     result_sum,
     score_market,
 )
@@ -59,6 +62,8 @@ class TradeReport:
         In the registry's order.
     profit : mapping of str to float
         Profit of each close reason in stake currency.
+    record : OwnRecord
+        Trades and wins by side, by the hour of the entry and by the band of the score.
     left_out : int
         Trades without a score: forced by a person, or of another strategy.
     """
@@ -66,6 +71,7 @@ class TradeReport:
     by_reason: Mapping[str, ResultSum]
     layers: tuple[LayerEarnings, ...]
     profit: Mapping[str, float]
+    record: OwnRecord
     left_out: int
 
 
@@ -148,6 +154,7 @@ class ScoredCandles:
             by_reason=_by_reason(scored, results),
             layers=layer_earnings(self._points(scored), results),
             profit=_profits(scored),
+            record=own_record(map(_closed, scored), datetime.now(UTC)),
             left_out=len(trades) - len(scored),
         )
 
@@ -205,6 +212,16 @@ def _as_the_bot(bot: BotConfiguration, settings: SignalSettings) -> SignalSettin
         return settings
     strategy.read_parameter_file()
     return with_signals(settings, strategy.parameter_values())
+
+
+def _closed(trade: Mapping[str, Any]) -> ClosedTrade:
+    tag = ScoreTag.parse(trade["enter_tag"])
+    return ClosedTrade(
+        direction=-1 if trade.get("is_short") else 1,
+        opened_at=datetime.fromtimestamp(trade["open_timestamp"] / 1000, UTC),
+        profit=float(trade["profit_abs"]),
+        score=None if tag is None else float(tag.score),
+    )
 
 
 def _pairs(trades: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -13,8 +13,10 @@ from freqtrade_ext.cli._options import config_option
 from freqtrade_ext.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from freqtrade_ext.adapters.signal_explanations import TradeReport
-    from freqtrade_ext.signals import Explanation, ResultSum
+    from freqtrade_ext.signals import Explanation, ResultSum, WinCount
 
 __all__ = ["explain"]
 
@@ -43,7 +45,8 @@ def explain(
       freqtrade-ext explain --trades -c config.json
 
     The trace goes from the z-score over every layer to the score and what was required. With
-    --trades: the last backtest's trades by close reason, and by what each layer said of them.
+    --trades: the last backtest's trades by close reason, by what each layer said of them, by the
+    hour of their entry and by their score.
     """
     from freqtrade_ext.adapters.signal_explanations import ScoredCandles
 
@@ -104,8 +107,19 @@ def _print_trades(report: "TradeReport") -> None:
             layer.name, *cells, "–" if math.isnan(rank) else f"{rank:+.2f}", layer.verdict
         )
     console.print(layers)
+    console.print(_counts("Trades by hour of the entry (UTC)", "hour", report.record.by_hour))
+    console.print(_counts("Trades by score, in bands of ten", "from", report.record.by_score))
     if report.left_out:
         click.echo(f"{report.left_out} trades without a score are left out")
+
+
+def _counts(title: str, heading: str, counts: "Mapping[int, WinCount]") -> Table:
+    table = Table(title=title)
+    for name in (heading, "trades", "won"):
+        table.add_column(name, justify="right")
+    for number, count in sorted(counts.items()):
+        table.add_row(str(number), str(count.trades), f"{count.win_rate:.0%}")
+    return table
 
 
 def _bps(result: "ResultSum") -> str:

@@ -109,7 +109,8 @@ class OrderGuard:
             ended_ms = intent.settled_ms or intent.created_ms
             if intent.state.is_open_question:
                 text = intent.text or "found after a restart"
-                self._open_question(entry, text, None, ask_in_ms=0)
+                head_start_ms = now_ms - (intent.sent_ms or intent.created_ms)
+                self._open_question(entry, text, None, 0, head_start_ms)
             elif intent.state is not IntentState.CONFIRMED and now_ms < ended_ms + _LATE_MS:
                 entry.watch = _late_watch(ended_ms, now_ms)
             self._ledger.drop_if_done(entry)
@@ -169,6 +170,12 @@ class OrderGuard:
     def find(self, client_order_id: str) -> Intent | None:
         """Return an intent by its client order id."""
         return self._ledger.find(client_order_id)
+
+    def is_awaited(self, client_order_id: str) -> bool:
+        """Whether an order was sent and its outcome is worth waiting for; from memory alone."""
+        entry = self._ledger.get(client_order_id)
+        longest_ms = self._policy.awaited_ms
+        return entry is not None and entry.is_awaited(self._clock.now_ms(), longest_ms)
 
     def open_questions(self, market: str | None = None) -> list[Intent]:
         """Return the orders of a market, or of all, that may be on the venue or not."""
@@ -250,7 +257,7 @@ class OrderGuard:
             sending.outcomes[known.client_order_id] = self._report_again(known)
         elif known.state.is_open_question:
             if entry.watch is None:
-                self._open_question(entry, "written by an earlier process", None, ask_in_ms=0)
+                self._open_question(entry, "written by an earlier process", None, 0)
             assert entry.watch is not None  # noqa: S101 - just set
             entry.watch.next_ms = self._clock.now_ms()
             sending.unknown.append(entry)
@@ -361,8 +368,7 @@ class OrderGuard:
                 log_line(logging.WARNING, "EXECUTION", intent, f"rejected: {text}")
                 sending.outcomes[client_order_id] = OrderOutcome(intent, error=error)
             case Unanswered(text, error):
-                pause_ms = self._policy.first_ask_ms
-                self._open_question(entry, text, error, ask_in_ms=pause_ms)
+                self._open_question(entry, text, error, self._policy.first_ask_ms)
                 sending.unknown.append(entry)
 
     def _after_interruption(self, sending: "_Sending") -> None:
@@ -374,7 +380,7 @@ class OrderGuard:
                 continue
             if sending.is_submitted:
                 text = "interrupted while it was being sent"
-                self._open_question(entry, text, None, ask_in_ms=self._policy.first_ask_ms)
+                self._open_question(entry, text, None, self._policy.first_ask_ms)
             else:
                 self._drop_unsent(entry, "interrupted before it was sent")
 
@@ -398,11 +404,16 @@ class OrderGuard:
     # Asking.
 
     def _open_question(
-        self, entry: Entry, text: str, error: Exception | None, *, ask_in_ms: int
+        self,
+        entry: Entry,
+        text: str,
+        error: Exception | None,
+        ask_in_ms: int,
+        head_start_ms: int = 0,
     ) -> None:
-        now_ms = self._clock.now_ms()
-        pause_ms = self._policy.first_ask_ms
+        now_ms, pause_ms = self._clock.now_ms(), self._policy.first_ask_ms
         entry.watch = Watch(now_ms, now_ms + ask_in_ms, pause_ms, error=error)
+        entry.watch.head_start_ms = max(head_start_ms, 0)
         intent = self._step(entry, IntentState.UNKNOWN, text)
         log_line(logging.WARNING, "SAFETY", intent, f"outcome unknown, asking for it: {text}")
 
@@ -430,7 +441,7 @@ class OrderGuard:
             return self._ask_late(entry, watch)
         now_ms = self._clock.now_ms()
         policy = self._policy
-        settling_ms = policy.settling_of(entry.intent)
+        settling_ms = policy.settling_of(entry.intent, watch.head_start_ms)
         proof = {"settling_ms": settling_ms, "min_denials": policy.min_denials}
         others = None
         if watch.denials.and_one(now_ms).suffice(now_ms, **proof):
@@ -447,7 +458,8 @@ class OrderGuard:
                 return _Asked(self._confirm(entry, report))
             case Absent():
                 return _Asked(self._give_up(entry, watch))
-            case StillUnknown(text):
+            case StillUnknown(text, is_likely):
+                watch.is_likely = watch.is_likely or is_likely
                 return _Asked(self._go_on(entry, watch, text), is_answered=not evidence.failure)
 
     def _gather(self, intent: Intent, others: Sequence[Intent] | None) -> Evidence:
@@ -500,8 +512,8 @@ class OrderGuard:
     def _give_up(self, entry: Entry, watch: Watch) -> OrderOutcome:
         now_ms = self._clock.now_ms()
         entry.watch = _late_watch(now_ms, now_ms)
-        settling_ms = self._policy.settling_of(entry.intent)
-        text = f"no such order, said {watch.denials.count} times in {settling_ms} ms"
+        asked_ms = now_ms - (watch.denials.first_ms or now_ms)
+        text = f"no such order, said {watch.denials.count} times in {asked_ms} ms"
         intent = self._step(entry, IntentState.ABSENT, text)
         log_line(logging.WARNING, "SAFETY", intent, f"absent: {text}; watched for 10 more minutes")
         return OrderOutcome(intent, error=watch.error)

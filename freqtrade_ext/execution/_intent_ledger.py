@@ -53,12 +53,18 @@ class Watch:
         When to ask next; how long to wait after that.
     is_late : bool
         It has settled as absent or rejected, and may surface all the same.
+    is_likely : bool
+        A fill or the position has spoken for it; where that passes, it is found or absent.
+    head_start_ms : int
+        How long before that an earlier process wrote it down.
     """
 
     since_ms: int
     next_ms: int
     pause_ms: int
     is_late: bool = False
+    is_likely: bool = False
+    head_start_ms: int = 0
     denials: Denials = field(default_factory=Denials)
     error: Exception | None = None
 
@@ -81,6 +87,17 @@ class Entry:
     def is_done(self) -> bool:
         """Whether nothing is left to ask or to book."""
         return not (self.is_being_sent or self.watch or self.intent.is_unsettled)
+
+    def is_awaited(self, now_ms: int, longest_ms: int) -> bool:
+        """
+        Whether it is worth waiting for what became of the order.
+
+        It is while that is open and nothing speaks for the order; then, once it has failed, until
+        its sender has heard of it. `longest_ms` after either it is not.
+        """
+        if self.watch is None:  # what is confirmed is not watched
+            return self.is_being_sent
+        return not self.watch.is_likely and now_ms < self.watch.since_ms + longest_ms
 
 
 class IntentLedger:

@@ -196,13 +196,18 @@ class Reconciler:
             work.errors.append(str(error))
         return work.report()
 
-    def run_until_quiet(self, max_passes: int = 5) -> PassReports:
+    def run_until_quiet(
+        self, max_passes: int = 5, then: Callable[[], None] | None = None
+    ) -> PassReports:
         """
         Resolve what is unknown, then look and repair until there is nothing more to do.
 
         For a time when nobody trades: one look is enough, except for what has changed within the
         last moments, as a position may lag behind it. Passes that only wait for that do not count
         towards `max_passes`. What takes longer is left to the passes of the running bot.
+
+        `then` is called once, after the first look at the account has been worked off: the books
+        have what was found by then, and what cannot wait need not wait for the other passes.
         """
         wait_until_ms = self._clock.now_ms() + _WAIT_MS
         self._resolve()
@@ -219,6 +224,9 @@ class Reconciler:
                 passes.append(PassReport(self._clock.now_ms(), errors=(str(error),)))
                 continue
             passes.append(self._pass(snapshot, looks=1, take_up_after_ms=0))
+            if then is not None:
+                then()
+                then = None
             if _is_over(passes[-1]):
                 break
             if not _only_waits(passes[-1], wait_until_ms):

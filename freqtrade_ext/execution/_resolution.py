@@ -88,9 +88,14 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class StillUnknown:
-    """Neither is proven; `text` says what is missing."""
+    """
+    Neither is proven; `text` says what is missing.
+
+    `is_likely`: a fill or the position speaks for the order.
+    """
 
     text: str
+    is_likely: bool = False
 
 
 Verdict = Found | Absent | StillUnknown
@@ -149,11 +154,11 @@ def judge(
     trusts_names = intent.kind is not OrderKind.STOP or is_long
     if (became := _named(intent, evidence)) is not None:
         text = f"it has become order {became.venue_order_id}, and is not shown itself"
-        return Found(became) if is_long else StillUnknown(text)
+        return Found(became) if is_long else StillUnknown(text, is_likely=True)
     hint = _fill_hint(intent, evidence, found_ms, trusts_names=trusts_names)
     if not hint and not is_long:
         hint = _move_hint(intent, evidence, found_ms)
-    return StillUnknown(hint) if hint else Absent()
+    return StillUnknown(hint, is_likely=True) if hint else Absent()
 
 
 def _report_of(intent: Intent, evidence: Evidence) -> OrderReport | None:

@@ -4,7 +4,6 @@ Arrays and frames in, results out; no clock, no Freqtrade. LightGBM, scikit-lear
 are loaded when they are first used.
 """
 
-from freqtrade_ext.learning._atomic import Checkpoint, replace_file
 from freqtrade_ext.learning._barriers import BarrierLabels, triple_barrier
 from freqtrade_ext.learning._boosting import BASELINE, boost, contributions
 from freqtrade_ext.learning._calibration import Calibration, fit_calibration
@@ -12,11 +11,16 @@ from freqtrade_ext.learning._confidence import ConfidenceSource, side_confidence
 from freqtrade_ext.learning._drift import (
     DriftReference,
     DriftReport,
-    error_drift,
     feature_drift,
     ks_distance,
     population_stability,
     reference_of,
+)
+from freqtrade_ext.learning._error_drift import (
+    ErrorReference,
+    error_drift,
+    error_reference,
+    error_rise,
 )
 from freqtrade_ext.learning._explanation import Driver, Explanation, TradeLevels, explain
 from freqtrade_ext.learning._features import (
@@ -75,12 +79,12 @@ __all__ = [
     "SPREAD_FEATURES",
     "BarrierLabels",
     "Calibration",
-    "Checkpoint",
     "ConfidenceSource",
     "DriftReference",
     "DriftReport",
     "DriftSettings",
     "Driver",
+    "ErrorReference",
     "Explanation",
     "Fold",
     "LabelSettings",
@@ -108,6 +112,8 @@ __all__ = [
     "class_weights",
     "contributions",
     "error_drift",
+    "error_reference",
+    "error_rise",
     "explain",
     "feature_drift",
     "fit_calibration",
@@ -127,7 +133,6 @@ __all__ = [
     "profit_factor",
     "purged_folds",
     "reference_of",
-    "replace_file",
     "rolling_volatility",
     "save_learner",
     "score_predictions",

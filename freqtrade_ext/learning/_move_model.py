@@ -38,7 +38,12 @@ class MoveScores:
 
 @dataclass(frozen=True)
 class MoveModel:
-    """A trained regressor; moves in the units of its labels."""
+    """
+    A trained regressor; moves in the units of its labels.
+
+    `errors` has shape (k,): 1 for each held-out row whose direction was wrong, 0 for a right one,
+    oldest first; moves of zero are left out.
+    """
 
     booster: Any
     calibration: Calibration
@@ -46,6 +51,7 @@ class MoveModel:
     names: tuple[str, ...]
     held_out: MoveScores
     threads: int
+    errors: FloatArray
 
     def predict(self, features: Any) -> FloatArray:
         """Predict moves, shape (n,)."""
@@ -126,6 +132,7 @@ def fit_move_model(
         names=tuple(names),
         held_out=_scores(predicted, truth, float(np.mean(moves[:train]))),
         threads=threads,
+        errors=(np.sign(predicted) != np.sign(truth))[truth != 0].astype(np.float64),
     )
 
 

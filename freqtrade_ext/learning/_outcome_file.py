@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from freqtrade_ext.errors import StoreError
-from freqtrade_ext.learning._atomic import Checkpoint, replace_file
+from freqtrade_ext.files import Checkpoint, replace_file
 from freqtrade_ext.learning._outcome_features import OUTCOME_FEATURES
 from freqtrade_ext.learning._outcome_model import OutcomeLearner, TradeOutcome
 from freqtrade_ext.learning._settings import OutcomeSettings
@@ -76,7 +76,7 @@ def save_learner(
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, json.dumps(document, allow_nan=False).encode(), checkpoint)
+        replace_file(path, json.dumps(document, allow_nan=False).encode(), checkpoint=checkpoint)
     except (OSError, ValueError) as error:
         raise StoreError(f"{path}: closed trades were not saved: {error}") from error
 

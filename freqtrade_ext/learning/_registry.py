@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from freqtrade_ext.errors import ConfigError, StoreError
-from freqtrade_ext.learning._atomic import Checkpoint, replace_file, sync_folder
+from freqtrade_ext.files import Checkpoint, replace_file, sync_folder
 
 __all__ = ["ModelCard", "ModelRegistry"]
 
@@ -122,7 +122,7 @@ class ModelRegistry:
         while True:
             done = replace(card, version=version)
             text = json.dumps(asdict(done), indent=1, sort_keys=True)
-            replace_file(partial / _CARD, text.encode(), self._checkpoint)
+            replace_file(partial / _CARD, text.encode(), checkpoint=self._checkpoint)
             try:
                 os.rename(partial, market / str(version))
             except OSError:  # another process was faster
@@ -189,7 +189,7 @@ class ModelRegistry:
         """Use this version until it is released, and train no other; see `files` for errors."""
         self.files(market, version)
         content = json.dumps({"version": version}).encode()
-        replace_file(self._market(market) / _PIN, content, self._checkpoint)
+        replace_file(self._market(market) / _PIN, content, checkpoint=self._checkpoint)
 
     def release(self, market: str) -> bool:
         """Go back to the newest version; whether one was pinned."""

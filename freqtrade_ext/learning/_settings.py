@@ -93,24 +93,15 @@ class DriftSettings(_Section):
         Candles that are compared with the training window.
     check_every : int
         Candles between two comparisons.
-    tolerance : float
-        A feature has drifted when its index is this many times the largest that a window of the
-        training data itself shows.
-    min_features : int
-        Features that must have drifted at once.
-    adwin_delta : float
-        Confidence of the test on the live error; smaller is quieter.
-    decay_z : float
-        Standard errors by which the live score may be below the training score.
+    quiet_windows : int
+        Windows that should pass, on average, between two false alarms in a market that does not
+        change; larger is quieter and slower.
     """
 
     enabled: bool = True
     window: Annotated[int, Field(ge=50, le=10_000)] = 288
     check_every: Annotated[int, Field(ge=1, le=1000)] = 12
-    tolerance: Annotated[float, Field(ge=1, le=10)] = 1.75
-    min_features: Annotated[int, Field(ge=1, le=100)] = 2
-    adwin_delta: Annotated[float, Field(gt=0, lt=0.5)] = 0.002
-    decay_z: Annotated[float, Field(ge=2, le=10)] = 4.0
+    quiet_windows: Annotated[int, Field(ge=30, le=1_000_000)] = 3000
 
 
 class RegistrySettings(_Section):

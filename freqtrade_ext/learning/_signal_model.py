@@ -60,6 +60,9 @@ class SignalModel:
     folds : tuple of Scores
         How each walk-forward fold was predicted, oldest first. Each fold's probabilities are
         calibrated on the folds before it; the first one's are raw.
+    errors : ndarray of shape (k,)
+        1 for each row of the calibrated folds whose class was wrong, 0 for a right one, oldest
+        first.
     """
 
     booster: Any
@@ -67,6 +70,7 @@ class SignalModel:
     names: tuple[str, ...]
     folds: tuple[Scores, ...]
     threads: int
+    errors: FloatArray
     classes_: tuple[str, ...] = CLASSES
 
     def predict_proba(self, features: Any) -> FloatArray:
@@ -147,10 +151,15 @@ def fit_signal_model(
         )
 
     raw = [predict_scores(train(fold.train), rows.features[fold.test], threads) for fold in folds]
+    answers = [_calibrated(rows, folds, raw, number, calibration) for number in range(len(folds))]
     scores = tuple(
-        _score(rows, fold, _calibrated(rows, folds, raw, number, calibration), horizon, cost)
-        for number, fold in enumerate(folds)
+        _score(rows, fold, answer, horizon, cost)
+        for fold, answer in zip(folds, answers, strict=True)
     )
+    wrong = [
+        answer.argmax(axis=1) != rows.classes[fold.test]
+        for fold, answer in zip(folds[1:], answers[1:], strict=True)
+    ]
     truth = np.concatenate([rows.classes[fold.test] for fold in folds])
     return SignalModel(
         booster=train(slice(None)),
@@ -158,6 +167,7 @@ def fit_signal_model(
         names=tuple(names),
         folds=scores,
         threads=threads,
+        errors=np.concatenate(wrong).astype(np.float64),
     )
 
 

@@ -1,5 +1,6 @@
 """A market, an exchange on it and a server for it: everything a rehearsal starts with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -45,18 +46,21 @@ class Rehearsal:
         balance: float = 10_000.0,
         latency_ms: float = 0.0,
         credentials: Credentials | None = None,
+        clock: Callable[[], int] = wall_clock,
     ) -> "Rehearsal":
         """
         Put an exchange and a server (not yet started) on a market.
 
         Bots that run at the same time on one machine need accounts, so credentials, of their own.
+        A bot must see the time of `clock` (ms since 1970 UTC), or its requests are refused.
         """
         journal = Journal(journal_file)
         exchange = Exchange(
-            market, now_ms=wall_clock(), wallet=Decimal(str(balance)), record=journal.append
+            market, now_ms=clock(), wallet=Decimal(str(balance)), record=journal.append
         )
         server = SandboxServer(
             exchange,
+            clock,
             journal=journal,
             port=port,
             proxy_port=proxy_port,

@@ -63,10 +63,22 @@ class RegimeVetoSettings(Section):
         Average directional index from which a trend is strong.
     hurst : float
         Hurst exponent from which a market trends.
+    timeframe : str or None
+        Higher timeframe whose Hurst exponent may say so too; None: only that of the candles.
+    closes : int
+        Higher closes of that exponent.
     """
 
     adx: Annotated[float, Field(ge=10, le=80)] = 30.0
     hurst: Annotated[float, Field(ge=0.15, le=0.85)] = 0.55
+    timeframe: str | None = None
+    closes: Annotated[int, Field(ge=40, le=500)] = 80
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.timeframe is not None:
+            milliseconds_of(self.timeframe)
+        return self
 
 
 class MultiTimeframeSettings(Section):

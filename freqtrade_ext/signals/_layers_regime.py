@@ -5,9 +5,11 @@ from numpy.typing import NDArray
 
 from freqtrade_ext.signals._higher import higher_closes, known_at, trend
 from freqtrade_ext.signals._layer import LayerOutput, first_match
+from freqtrade_ext.signals._layer_settings import RegimeVetoSettings
 from freqtrade_ext.signals._macro import mean_of_known
 from freqtrade_ext.signals._settings import SignalSettings
 from freqtrade_ext.signals._view import MarketView
+from freqtrade_ext.stats import rolling_hurst
 
 __all__ = ["multi_timeframe", "regime_veto", "strong_trend", "volatile_market"]
 
@@ -21,18 +23,33 @@ def regime_veto(view: MarketView, settings: SignalSettings) -> LayerOutput:
     Reject a signal against a strong trend of a trending market.
 
     Against: a long where -DI is above +DI, a short where +DI is above -DI. Strong: ADX beyond its
-    threshold. Trending: Hurst exponent beyond its threshold. Unknown while any is in its warm-up.
+    threshold. Trending: Hurst exponent beyond its threshold, that of the candles or, where a
+    timeframe is set, that of its closes. Unknown while ADX or the candles' exponent warms up.
 
     References
     ----------
     .. [1] Wilder, J. W. (1978). New Concepts in Technical Trading Systems. Trend Research.
     """
     part = settings.regime_veto
-    strong = (view.indicators.adx > part.adx) & (view.hurst > part.hurst)
+    trending = (view.hurst > part.hurst) | (_higher_hurst(view, part) > part.hurst)
+    strong = (view.indicators.adx > part.adx) & trending
     return LayerOutput(
         veto=strong & (view.direction * view.indicators.trend_side < 0.0),
         known=~(np.isnan(view.indicators.adx) | np.isnan(view.hurst)),
     )
+
+
+def _higher_hurst(view: MarketView, part: RegimeVetoSettings) -> FloatArray:
+    """Hurst exponent of the higher closes known at each candle; NaN where there are too few."""
+    if part.timeframe is None:
+        return np.full(len(view.candles), np.nan)
+    given = view.inputs.higher.get(part.timeframe)
+    closes = higher_closes(view.candles, part.timeframe, given)
+    if closes.close.size < part.closes:
+        return np.full(len(view.candles), np.nan)
+    # An eighth of the window: there are too few independent differences that are longer.
+    exponents = rolling_hurst(np.log(closes.close), part.closes, max_lag=part.closes // 8)
+    return known_at(exponents, closes.closed_ms, view.candles.closed_ms)
 
 
 def multi_timeframe(view: MarketView, settings: SignalSettings) -> LayerOutput:

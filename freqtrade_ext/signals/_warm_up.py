@@ -59,6 +59,9 @@ def startup_candles(
     ]
     spans = dict.fromkeys(settings.multi_timeframe.timeframes, settings.multi_timeframe.slow)
     spans["4h"] = max(spans.get("4h", 0), settings.strong_trend.closes)
+    veto = settings.regime_veto
+    if veto.timeframe is not None:
+        spans[veto.timeframe] = max(spans.get(veto.timeframe, 0), veto.closes)
     for name, closes in spans.items():
         if name not in higher:  # one more, because the first one is seen in part
             needs.append((closes + 1) * ceil(milliseconds_of(name) / own))

@@ -1,6 +1,6 @@
 """Spreads of two markets: the book, sizes, and the coordinator of the two legs."""
 
-from freqtrade_ext.spreads._book import SpreadBook, load_book, save_book, save_text
+from freqtrade_ext.spreads._book import SpreadBook, load_book, save_book
 from freqtrade_ext.spreads._coordinator import decide
 from freqtrade_ext.spreads._desk import ClosedSpread, SpreadDesk
 from freqtrade_ext.spreads._entry import (
@@ -161,7 +161,6 @@ __all__ = [
     "record_from_dict",
     "record_to_dict",
     "save_book",
-    "save_text",
     "size_entry",
     "size_spread",
     "state_diagram",

@@ -2,9 +2,6 @@
 
 import difflib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
@@ -13,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import ErrorDetails
 
 from freqtrade_ext.errors import ConfigError
+from freqtrade_ext.files import replace_file
 from freqtrade_ext.spreads._spec import SpreadSpec, Utc
 
 SCHEMA_VERSION: Final = 1
@@ -113,48 +111,15 @@ def save_book(book: SpreadBook, path: Path) -> None:
     """
     Write a spread book; the previous one is kept beside it as ``*.bak``, an empty one is not.
 
-    The file is complete at every instant: the new text goes to a temporary file in the same
-    folder, reaches the disk, and then takes the name. If anything fails, the old file stays.
+    The file is complete at every instant; if anything fails, the old file stays.
     """
     path = path.resolve()  # a link stays a link: the file that it points to is replaced
     text = book.model_dump_json(indent=2) + "\n"
     previous = path.read_bytes() if path.exists() else b""
     kept = path.with_name(path.name + ".bak")
     if previous and (b'"spread_id"' in previous or not kept.exists()):
-        _write_atomically(kept, previous, like=path)
-    _write_atomically(path, text.encode(), like=path)
-
-
-def save_text(text: str, path: Path) -> None:
-    """Write a text file that is complete at every instant; see `save_book`."""
-    _write_atomically(path, text.encode(), like=path)
-
-
-def _write_atomically(path: Path, content: bytes, *, like: Path) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if like.exists():
-            shutil.copymode(like, temporary)
-        else:
-            temporary.chmod(0o644)  # mkstemp hides it from everyone else
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name itself survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        replace_file(kept, previous, like=path)
+    replace_file(path, text.encode())
 
 
 def _read_json(path: Path) -> Any:

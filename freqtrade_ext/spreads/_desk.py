@@ -37,6 +37,7 @@ from freqtrade_ext.spreads._record import (
 from freqtrade_ext.spreads._rules import Bands, OpenSpreadView, exit_reason
 from freqtrade_ext.spreads._spec import SpreadSpec
 from freqtrade_ext.spreads._states import SpreadState
+from freqtrade_ext.spreads._waiting import IsAwaited, waits_for_partner
 from freqtrade_ext.spreads._walk_forward import Coefficients, SpreadTrack
 
 __all__ = ["ClosedSpread", "SpreadDesk"]
@@ -84,11 +85,20 @@ class SpreadDesk:
         Where records survive a restart.
     candle_ms : int
         Length of a candle.
+    is_awaited : callable
+        Whether the outcome of an order is worth waiting for; see `waits_for_partner`.
     """
 
-    def __init__(self, settings: SpreadSettings, store: RecordStore, candle_ms: int) -> None:
+    def __init__(
+        self,
+        settings: SpreadSettings,
+        store: RecordStore,
+        candle_ms: int,
+        is_awaited: IsAwaited = lambda _: False,
+    ) -> None:
         self.settings = settings
         self.candle_ms = candle_ms
+        self._is_awaited = is_awaited
         self._store = store
         self._records: dict[str, SpreadRecord] = {}
         self._last_exit: dict[str, tuple[int, CloseReason]] = {}
@@ -208,6 +218,13 @@ class SpreadDesk:
             ),
             None,
         )
+
+    def ready_order(self, spread_id: str, leg: LegName) -> SubmitOrder | None:
+        """Pending order of a leg, unless it waits for the other leg's: see `waits_for_partner`."""
+        order = self.pending_order(spread_id, leg)
+        if order is None or waits_for_partner(self._records[spread_id], leg, self._is_awaited):
+            return None
+        return order
 
     def mark_sent(self, spread_id: str, order: SubmitOrder, now_ms: int) -> None:
         """Remember, durably, that Freqtrade is being told to send an order."""

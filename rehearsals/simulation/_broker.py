@@ -162,7 +162,7 @@ class Broker:
         record = self._desk.records.get(spread_id)
         if record is None or record.trade_ids.get(leg, trade.trade_id) != trade.trade_id:
             return CloseReason.ORPHAN_LEG
-        order = self._desk.pending_order(spread_id, leg)
+        order = self._desk.ready_order(spread_id, leg)
         if order is None or not self._closes(spread_id, leg, order):
             return None
         self._desk.mark_sent(spread_id, order, self._world.now)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from freqtrade_ext.adapters._order_gate import AskedOrder
 from freqtrade_ext.adapters._spread_orders import SpreadOrders
-from freqtrade_ext.errors import VenueError
+from freqtrade_ext.errors import IllegalRequest, VenueError
 from freqtrade_ext.execution import (
     Intent,
     IntentPurpose,
@@ -76,7 +76,10 @@ class Gate:
 
     def create_order(self, asked: AskedOrder) -> OrderReport:
         """Send an order through the guard."""
-        intents = self._orders.claim(asked) or [self._unclaimed(asked)]
+        try:
+            intents = self._orders.claim(asked) or [self._unclaimed(asked)]
+        except IllegalRequest as error:
+            raise InvalidOrder(f"not sent: {error}") from error
         ready = [intents[0], *(other for other in intents[1:] if self._is_ready(other))]
         if self._world.tracing:
             names = ", ".join(intent.client_order_id for intent in ready)
@@ -91,13 +94,11 @@ class Gate:
 
     def unwind_left_over(self) -> None:
         """Go on with what an earlier process was unwinding when it died."""
-        for intents in self._orders.left_over(self._is_open_question):
-            self._note("unwinds", intents)
-            self._guard.send(intents)
+        self._orders.unwind_left_over(self._send_left_over)
 
-    def _is_open_question(self, client_order_id: str) -> bool:
-        intent = self._guard.find(client_order_id)
-        return intent is not None and intent.state.is_open_question
+    def _send_left_over(self, intents: Sequence[Intent]) -> Sequence[OrderOutcome]:
+        self._note("unwinds", intents)
+        return self._guard.send(intents)
 
     def _note(self, what: str, intents: Sequence[Intent]) -> None:
         if self._world.tracing:

@@ -71,7 +71,7 @@ class Process:
         venue = SimulatedVenue(world, weather, batch=batch)
         self.venue = venue
         self.guard = OrderGuard(venue, intents, world)
-        self.desk = SpreadDesk(SETTINGS, Records(database), CANDLE_MS)
+        self.desk = SpreadDesk(SETTINGS, Records(database), CANDLE_MS, self.guard.is_awaited)
         keeper = Keeper(world, books, self.guard, tag_parts)
         self.keeper = keeper
         self.reconciler = Reconciler(
@@ -108,18 +108,20 @@ class Process:
         self.desk.restore()
         try:
             self.guard.restore()
-            passes = self.reconciler.run_until_quiet()
+            passes = self.reconciler.run_until_quiet(then=self._unwind_left_over)
             report = recovery_report(passes, self.keeper.read(), (), world.now)
         except (VenueError, StoreError) as error:
             raise RecoveryFailed(str(error)) from error
         world.note(f"recovery {report.recovery_status}: {report.reconciliation_status}")
         if report.recovery_status is RecoveryStatus.FAILED:
             raise RecoveryFailed("; ".join(report.warnings))
-        with suppress(StoreError):  # `answer_on_error`
-            self._gate.unwind_left_over()
         self.host.startup_update_open_orders()
         world.phase = "running"
         self._watch_later()
+
+    def _unwind_left_over(self) -> None:
+        with suppress(StoreError):  # `answer_on_error`
+            self._gate.unwind_left_over()
 
     def loop(self) -> None:
         """Do one loop of the host, the product's part first."""

@@ -34,6 +34,7 @@ class Dp(Provider):
 
     _pairlists = object()
     _api = SimpleNamespace()
+    _msg_queue: tuple[str, ...] = ()
 
     def send_msg(self, text: str, *, always_send: bool = False) -> None:
         pass

@@ -1,5 +1,6 @@
 """Stand-ins for tests of scored positions: trades with fills, a settable last candle, a wallet."""
 
+from collections import deque
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -85,10 +86,15 @@ class HostStrategy:
         self.wallets = Wallets(balance)
         self.sent: list[str] = []
         self.dp = SimpleNamespace(
-            send_msg=lambda text, always_send=False: self.sent.append(text),
+            send_msg=self._send,
+            _msg_queue=deque(),
             market=lambda pair: {"taker": 0.0005},
             runmode=RunMode.LIVE,
         )
+
+    def _send(self, text: str, *, always_send: bool = False) -> None:
+        self.sent.append(text)
+        self.dp._msg_queue.append(text)
 
     def get_strategy_name(self) -> str:
         return "RegimeScore"

@@ -93,8 +93,10 @@ def test_an_exchange_that_cannot_be_guarded_is_refused(tmp_path):
         Account.open(SimpleNamespace(id="gate"), {}, STRATEGY, SETTINGS, frozenset)
 
 
-def test_a_quiet_account_is_a_success(account, report_of):
-    report = account.recover()
+def test_a_quiet_account_is_a_success(account, report_of, caplog):
+    with caplog.at_level("INFO"):
+        report = account.recover()
+    assert "Start trading. Nothing needs you." in caplog.text
     assert report.recovery_status is RecoveryStatus.SUCCESS
     assert report_of()["recovery_status"] == "SUCCESS"
     assert report_of()["next_action"] == "Start trading."
@@ -114,16 +116,32 @@ def test_an_order_that_was_sent_and_lost_is_adopted(account, bench, report_of):
     assert report_of()["actions"] == []
 
 
+def test_what_cannot_wait_finds_the_books_in_order_and_waits_for_no_report(
+    account, bench, report_of
+):
+    meant = intent(BTC, "0.1", tag="ETH-BTC long B", owner="ETH-BTC", leg="B")
+    account.store.save(meant)
+    bench.venue().submit([meant])
+    seen = []
+    account.recover(
+        lambda: seen.append((len(Trade.get_open_trades()), account.report_file.exists()))
+    )
+    assert seen == [(1, False)]
+
+
 def test_an_order_that_was_never_sent_holds_no_start_and_is_proven_absent_later(
-    account, bench, clock
+    account, bench, clock, caplog
 ):
     """The patience of 10 s is for a lost answer; Freqtrade's own start takes 5 to 6 s of 10."""
     meant = intent(BTC, "0.1")
     account.store.save(meant)
-    report = account.recover()
+    with caplog.at_level("INFO"):
+        report = account.recover()
+    assert "recovery ALERT" in caplog.text
     assert clock.ms <= 2_500
     assert report.recovery_status is RecoveryStatus.ALERT
     assert f"order {meant.client_order_id}" in " ".join(report.warnings)
+    assert "Nothing needs you" not in caplog.text
     for _ in range(5):  # loops of the bot
         clock.ms += 2_000
         account.reconciler.catch_up()

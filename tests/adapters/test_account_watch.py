@@ -9,6 +9,7 @@ Bugs planted by hand, each caught by the test named:
 5. messages are told again in each look -> test_a_person_is_told_once
 6. an unchanged state is written -> test_nothing_is_written_without_a_change
 7. close_reason stays when all is over -> test_a_rest_ends
+8. a message is saved after its state -> test_a_stop_and_its_message_are_saved_together
 """
 
 import math
@@ -17,6 +18,7 @@ import pytest
 from freqtrade.persistence import Trade
 
 from freqtrade_ext.adapters._account_watch import ACCOUNT, WISH, AccountLook, AccountWatch
+from freqtrade_ext.adapters._outbox import MESSAGES, Outbox
 from freqtrade_ext.adapters.risk_store import MemoryRiskStore, RiskTable
 from freqtrade_ext.errors import CorruptStateError, StoreError
 from freqtrade_ext.risk import CloseReason, RiskSettings
@@ -27,7 +29,7 @@ HOUR = 3_600_000
 class Watch(AccountWatch):
     def __init__(self, store):
         self.told = []
-        super().__init__(store, RiskSettings, self.told.append)
+        super().__init__(store, RiskSettings, Outbox(store, self.told.append, lambda: ()))
 
     def see(self, equity, *, unrealised=0.0, positions=1, hours=0.0):
         now_ms = round(1_700_000_000_000 + hours * HOUR)
@@ -104,7 +106,17 @@ def test_a_wish_and_its_state_are_saved_together(store, monkeypatch):
     saved = []
     monkeypatch.setattr(store, "save", lambda documents, now_ms: saved.append(set(documents)))
     watch.see(790.0)
-    assert saved[0] == {ACCOUNT, WISH}
+    assert saved[0] == {ACCOUNT, WISH, MESSAGES}
+
+
+def test_a_stop_and_its_message_are_saved_together(store, monkeypatch):
+    watch = Watch(store)
+    for equity in (1_000.0, 790.0):
+        watch.see(equity)
+    saved = []
+    monkeypatch.setattr(store, "save", lambda documents, now_ms: saved.append(set(documents)))
+    watch.see(790.0)
+    assert saved == [{ACCOUNT, MESSAGES}]
 
 
 def test_a_database_that_fails_stops_the_look(store, monkeypatch):

@@ -546,11 +546,11 @@ def test_a_new_row_whose_bands_cannot_be_traded_does_not_join(tmp_path, caplog):
 
 
 def test_a_full_disk_takes_no_entries_from_what_failed(stage, caplog, monkeypatch):
-    def full(*arguments):
+    def full(*arguments, **keywords):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(_book_renewal, "save_book", full)
-    monkeypatch.setattr(_book_renewal, "save_text", full)
+    monkeypatch.setattr(_book_renewal, "replace_file", full)
     stage.scanned()
     assert set(stage.view.specs) == {"ETH-BTC", "SOL-ADA"}
     assert stage.view.barred == {"SOL-ADA"}

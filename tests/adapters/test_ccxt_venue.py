@@ -109,6 +109,25 @@ def test_an_error_is_a_refusal_or_unknown(code, kind, expected):
         assert str(code) in answer.text or code == -4116
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (ccxt.RequestTimeout, "no answer in time"),
+        (ccxt.OnMaintenance, "maintenance"),
+        (ccxt.ExchangeNotAvailable, "not available"),
+        (ccxt.BadResponse, "cannot be read"),
+        (ccxt.NetworkError, "connection broke"),
+        (ccxt.OperationFailed, "OperationFailed"),
+    ],
+)
+def test_a_missing_answer_has_a_cause_in_words(kind, words):
+    """ccxt's own text of a broken connection is the method and the address."""
+    address = "binance POST https://fapi.binance.com/fapi/v1/order"
+    cause, _, rest = _answer_of(kind(address)).text.partition(": ")
+    assert words in cause
+    assert rest == address
+
+
 FATES = [
     (Effect.UNKNOWN_STATUS, Unanswered, True),
     (Effect.UNKNOWN(-1007), Unanswered, True),

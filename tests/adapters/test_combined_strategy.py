@@ -545,7 +545,9 @@ def test_a_live_bot_has_one_owner_of_orders(tmp_path, database, monkeypatch):
     Trade.use_db = True
     owners = []
     monkeypatch.setattr(
-        CombinedStrategy, "start_execution", lambda self, settings, owner: owners.append(owner)
+        CombinedStrategy,
+        "start_execution",
+        lambda self, settings, owner, then: owners.append(owner),
     )
     write_book(tmp_path)
     strategy = strategy_of(tmp_path, mode=RunMode.LIVE)

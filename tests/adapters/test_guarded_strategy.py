@@ -8,6 +8,7 @@ Bugs planted by hand, each caught by the test named:
 4. an unsupported exchange trades unguarded -> test_an_exchange_that_cannot_be_guarded_is_refused
 5. clean-up does not reach Freqtrade's own -> test_cleanup_ends_execution_once_and_freqais_too
 6. a failed start is not ended -> test_a_start_that_fails_is_ended
+7. a configuration without exits starts -> test_a_configuration_that_takes_exits_away_is_refused
 """
 
 import subprocess
@@ -48,8 +49,10 @@ class Execution:
         self.steps = []
         Execution.made.append(self)
 
-    def start(self):
+    def start(self, then=None):
         self.steps.append("start")
+        if then is not None:
+            then()
         if Execution.error is not None:
             raise Execution.error
 
@@ -100,6 +103,16 @@ def test_only_a_live_bot_is_guarded(mode):
     with strategy.fresh_books():
         strategy.loop_execution()
     strategy.ft_bot_cleanup()
+
+
+def test_what_cannot_wait_is_done_while_it_starts():
+    strategy, done = strategy_of(), []
+    owner = FreeOwner(strategy.guarded_markets)
+    strategy.start_execution(
+        ExecutionSettings(), owner, lambda execution: done.append(list(execution.steps))
+    )
+    assert done == [["start"]]
+    assert strategy._execution is Execution.made[0]
 
 
 def test_a_guard_that_is_off_says_so(caplog):
@@ -190,3 +203,14 @@ sys.exit(", ".join(loaded) or 0)
 """
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("value", [False, None, True])
+def test_a_configuration_that_takes_exits_away_is_refused(value):
+    """Freqtrade would let it stand above the strategy."""
+    config = {} if value is None else {"use_exit_signal": value}
+    if value is not False:
+        assert Guarded(config).config is config
+        return
+    with pytest.raises(OperationalException, match=r"use_exit_signal is false .* of Guarded away"):
+        Guarded(config)

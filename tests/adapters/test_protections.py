@@ -126,6 +126,15 @@ def test_stops_far_apart_lock_nothing(book):
     assert ask(manager(), 61) == {}
 
 
+def test_the_whole_window_is_read(book):
+    """Stops of 0, 30 and 59 lock until 89; asked at 70, the first of them is 70 minutes old."""
+    for minute in (0, 30, 59):
+        book.close(minute=minute)
+    assert "*" in ask(manager(), 59)
+    PairLocks.locks.clear()
+    assert "*" in ask(manager(), 70)
+
+
 def test_a_stop_that_gains_does_not_count(book):
     for minute, price in ((0, 99.0), (1, 99.0), (2, 101.0)):
         book.close(minute=minute, price=price, reason="TRAILING")

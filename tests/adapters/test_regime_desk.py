@@ -16,8 +16,13 @@ Bugs planted by hand, each caught by the test named:
 12. a stop on the exchange keeps Freqtrade's word -> test_a_stop_on_the_exchange_gets_our_name
 13. another strategy's trade is renamed -> the same
 14. a stopped account says nothing after a restart -> test_a_restart_tells_of_a_stop
-15. a leg's stop on the exchange is renamed -> test_a_stop_on_the_exchange_gets_our_name
-16. another quote currency of a barred coin is entered -> test_a_market_may_be_refused
+15. messages that were not sent are not said again -> test_a_kill_loses_no_message
+16. the lock is written before its message -> test_a_kill_between_message_and_lock_loses_neither
+17. messages that were sent are kept -> test_a_message_that_was_sent_is_not_said_again
+18. an account that cannot be watched is silent, or told of in each look
+    -> test_a_position_without_a_price_is_told_once
+19. a leg's stop on the exchange is renamed -> test_a_stop_on_the_exchange_gets_our_name
+20. another quote currency of a barred coin is entered -> test_a_market_may_be_refused
 """
 
 import math
@@ -113,6 +118,27 @@ def test_without_a_price_the_equity_is_unknown():
     assert desk.watch.account.peak_equity == pytest.approx(10_098.95)  # 100 less fees of 1.05
 
 
+def test_a_position_without_a_price_is_told_once():
+    """Its equity is unknown: no rule of the account can act."""
+    position(Trade)
+    desk = Desk()
+    for minutes in (0, 14):
+        desk.loop(START_MS + minutes * MINUTE_MS)
+    assert desk.host.sent == []
+    for minutes in (15, 16, 60):
+        desk.loop(START_MS + minutes * MINUTE_MS)
+    (text,) = desk.host.sent
+    assert "no price of ETH/USDT:USDT" in text
+    assert "account kill switch and the portfolio recovery wait" in text
+    desk.see({ETH: 100.0}, at(2))
+    desk.loop(at(2.1))  # it is priced now
+    position(Trade, pair=BTC)
+    for hours in (3, 3.3):  # the next one begins anew
+        desk.loop(at(hours))
+    assert len(desk.host.sent) == 2
+    assert "no price of BTC/USDT:USDT since" in desk.host.sent[1]
+
+
 def stopped_desk(**more):
     """An account that has lost a quarter."""
     desk = Desk(account={"max_drawdown": 0.2, "confirm_looks": 1}, **more)
@@ -151,12 +177,13 @@ def test_a_restart_tells_of_a_stop():
     stopped_desk()
     again = Desk(account={"max_drawdown": 0.2})
     again.resume()
-    (text,) = again.host.sent
+    unsent, text = again.host.sent
+    assert unsent.startswith("Account kill switch: equity 7500.00")  # no loop had ended
     assert "still stopped (equity 7500.00 is 25.0% below" in text
     assert "freqtrade-ext killswitch reset" in text
     fresh = HostStrategy()
     Trade.session.rollback()
-    RiskTable(Trade.session.get_bind()).save({"account": None}, 1)
+    RiskTable(Trade.session.get_bind()).save({"account": None, "messages": None}, 1)
     Desk(fresh).resume()
     assert fresh.sent == []
 
@@ -228,6 +255,20 @@ def test_leverage_is_capped():
     assert Desk().leverage(entry, 125.0, 0.5) == 3.0
 
 
+def test_leverage_falls_with_drawdown_range_and_higher_timeframes():
+    """50, at a price of 1: 0.72, ATR 2.75 %: 0.65, 10 % below the peak: 0.75, mtf 0.8."""
+    free = LeverageSettings(max_leverage=75.0)
+    desk = Desk(leverage=free, account={"max_drawdown": 0.9})
+    desk.loop(at(0))
+    desk.host.wallets.balance = 9_000.0
+    desk.loop(at(0.1))
+    frame = bars([1.0] * 30, start_ms=START_MS - 30 * HOUR_MS)
+    frame = frame.assign(atr_pct=2.75, leverage_factor=0.8)
+    desk.tracks[ETH] = MarketTrack(frame, HOUR_MS, TRACKED)
+    found = desk.leverage(Entry(ETH, "long", 1.0, at(0.1)), 125.0, 0.5)
+    assert found == pytest.approx(50 * 0.72 * 0.65 * 0.75 * 0.8)
+
+
 # Exits
 
 
@@ -256,6 +297,49 @@ def test_a_kill_switch_locks_and_tells_once():
     assert "half was closed" in reason
     assert until >= moment(at(24)).replace(tzinfo=None)
     assert PairLocks.is_pair_locked(ETH, moment(at(23.9)))
+
+
+def halved_desk():
+    """A desk that has told of a half, in a loop that is not over yet."""
+    position(Trade, leverage=10.0)
+    desk = Desk(**wide())
+    desk.see({ETH: 96.9}, START_MS + MINUTE_MS)
+    return desk
+
+
+def test_a_kill_loses_no_message():
+    (text,) = halved_desk().host.sent
+    again = Desk(**wide())
+    again.resume()
+    assert again.host.sent == [text]
+    again.see({ETH: 96.9}, START_MS + 2 * MINUTE_MS)
+    assert again.host.sent == [text]
+
+
+def test_a_message_that_was_sent_is_not_said_again():
+    desk = halved_desk()
+    desk.host.dp._msg_queue.clear()  # as Freqtrade does at the end of a loop
+    desk.loop(START_MS + 2 * MINUTE_MS)
+    again = Desk(**wide())
+    again.resume()
+    assert again.host.sent == []
+
+
+def test_a_kill_between_message_and_lock_loses_neither(monkeypatch):
+    def kill(*arguments, **keywords):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PairLocks, "lock_pair", kill)
+        with pytest.raises(KeyboardInterrupt):
+            halved_desk()
+    assert not PairLocks.is_pair_locked(ETH, moment(at(1)))
+    again = Desk(**wide())
+    again.resume()
+    again.see({ETH: 96.9}, START_MS + 2 * MINUTE_MS)
+    (text,) = again.host.sent
+    assert "half was closed" in text
+    assert PairLocks.is_pair_locked(ETH, moment(at(23)))
 
 
 def test_locks_are_those_of_the_time_given():
@@ -337,6 +421,20 @@ def test_a_slow_drawdown_and_a_recovery(restart_at):
     desk.loop(at(first + 6.1))
     assert desk.refusal(ETH) == ""
     assert "*" not in locks(first + 6.2)
+
+
+def test_the_recovery_trails_by_the_range_of_bitcoin_and_ether():
+    """Each is asked for by its own name, at the time of the look."""
+    desk, asked, seen = Desk(), [], []
+
+    def atr(coin, now_ms):
+        asked.append(now_ms)
+        return {"BTC": 0.03, "ETH": 0.01}[coin]
+
+    desk._inputs.reference_atr, desk.watch.look = atr, seen.append
+    desk.loop(at(3))
+    assert [(look.atr_btc, look.atr_eth) for look in seen] == [(0.03, 0.01)]
+    assert asked == [at(3)] * 2
 
 
 def test_a_lock_of_a_day_is_shown_in_freqtrades_own_terms():

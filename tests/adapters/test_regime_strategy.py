@@ -16,6 +16,8 @@ Bugs planted by hand, each caught by the test named:
 12. a spread of the order book in a backtest -> test_a_backtest_asks_for_no_order_book
 13. the stop is a ratio of the price, without leverage -> test_the_stop_is_where_the_rules_say
 14. the parameter file is ignored by explanations -> test_a_parameter_file_is_read
+15. a configuration without reductions or stops starts -> test_no_exit_can_be_taken_away
+16. no trace at debug level, or one in a backtest -> test_a_decision_is_traced_at_debug_level
 """
 
 import json
@@ -68,6 +70,8 @@ class Dp:
 
     def send_msg(self, text, *, always_send=False):
         self.sent.append(text)
+
+    _msg_queue = ()  # all is sent at once
 
 
 def walk(seed=3, count=500):
@@ -132,6 +136,15 @@ def test_spot_trading_is_long_only():
 def test_a_wrong_setting_is_named(ext, message):
     with pytest.raises(OperationalException, match=message):
         strategy_of(ext=ext)
+
+
+@pytest.mark.parametrize(
+    "key", ["use_exit_signal", "use_custom_stoploss", "position_adjustment_enable"]
+)
+def test_no_exit_can_be_taken_away(key):
+    with pytest.raises(OperationalException, match=f"{key} is false in the configuration"):
+        strategy_of(**{key: False})
+    assert strategy_of(**{key: True}) is not None
 
 
 def test_parameters_begin_at_the_configuration():
@@ -203,6 +216,28 @@ def test_a_layer_that_fails_is_a_veto_in_a_bot(monkeypatch):
     assert not frame[["enter_long", "enter_short"]].to_numpy().any()
     assert len(strategy.dp.sent) == 1
     assert strategy._alarm.failures[ETH] == 2
+
+
+def test_a_decision_is_traced_at_debug_level(monkeypatch, caplog):
+    strategy = strategy_of(RunMode.LIVE)
+    monkeypatch.setattr(strategy, "_new_desk", lambda: SimpleNamespace(tracks={}))
+    name = "freqtrade_ext.adapters.strategies._regime_strategy"
+    monkeypatch.setattr(
+        "freqtrade_ext.adapters.strategies._regime_strategy.OwnRecords",
+        lambda: SimpleNamespace(of=lambda pair, now_ms: None),
+    )
+    for level, traces in (("INFO", 0), ("DEBUG", 1)):
+        caplog.clear()
+        with caplog.at_level(level, logger=name):
+            analysed(strategy)
+        told = [record.getMessage() for record in caplog.records if record.name == name]
+        assert len(told) == traces
+    assert told[0].startswith(f"[STRATEGY] {ETH}, candle of ")
+    assert "; Z_" in told[0]
+    with caplog.at_level("DEBUG", logger=name):
+        caplog.clear()
+        analysed(strategy_of())
+    assert not caplog.records
 
 
 def test_a_search_is_scored_with_its_own_values():

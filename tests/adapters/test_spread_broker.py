@@ -574,6 +574,8 @@ class Execution:
     def __init__(self):
         self.unsettled = set()
         self.open_questions = set()
+        self.awaited = set()
+        self.guard = SimpleNamespace(is_awaited=lambda name: name in self.awaited)
         self.names = {}
         self.markets = frozenset()
         self.stop = SimpleNamespace(is_asked=False)
@@ -631,6 +633,23 @@ def test_an_order_that_is_being_asked_for_is_not_asked_for_by_freqtrade(guarded)
     assert guarded.stake(LegName.A) == 0.0
     guarded.broker.execution.open_questions = set()
     assert guarded.stake(LegName.A) > 0.0
+
+
+def test_freqtrade_is_not_asked_for_an_exit_that_waits(guarded):
+    """The other leg's exit is an open question: the spread stays whole until that is settled."""
+    closing(guarded)
+    for leg in LegName:
+        assert guarded.exit_reason(leg) is not None
+    asked_for = working(guarded, LegName.B).client_order_id
+    guarded.broker.execution.unsettled = guarded.broker.execution.awaited = {asked_for}
+    guarded.now_ms += 6_000
+    guarded.broker.loop(guarded.now_ms)
+    assert working(guarded, LegName.A).reduce_only
+    assert guarded.exit_reason(LegName.A) is None
+    guarded.broker.execution.unsettled = guarded.broker.execution.awaited = set()
+    guarded.broker.loop(guarded.now_ms)
+    assert working(guarded, LegName.B).client_order_id != asked_for
+    assert [guarded.exit_reason(leg) is not None for leg in LegName] == [True, True]
 
 
 def test_an_order_takes_the_name_that_the_guard_knows(guarded):

@@ -15,9 +15,15 @@ Bugs planted by hand, each caught by the test named:
 11. nothing is left over -> test_what_an_earlier_run_was_unwinding_is_closed_under_the_same_name
 12. exits are left over too -> test_exits_are_not_left_over
 13. the trade is not named -> test_orders_name_the_trade_that_they_belong_to
+14. an absent unwind waits for the loop -> test_an_unwind_that_is_proven_absent_is_repeated_at_once
+15. one that is not absent is repeated -> test_an_unwind_that_is_not_proven_absent_is_not_repeated
+16. a waiting exit goes along -> test_asking_for_an_open_exit_takes_no_repeated_one_along
+17. a waiting exit is forced -> test_a_person_who_closes_a_leg_that_waits_is_told_what_for
+18. a forced exit is not marked -> test_an_exit_that_a_person_forces_is_marked_as_sent
 """
 
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 from freqtrade.persistence import LocalTrade, PairLocks
@@ -25,6 +31,7 @@ from freqtrade.persistence import LocalTrade, PairLocks
 from freqtrade_ext.adapters._order_gate import AskedOrder
 from freqtrade_ext.adapters._spread_orders import SpreadOrders
 from freqtrade_ext.adapters._tags import EntryTag
+from freqtrade_ext.errors import IllegalRequest
 from freqtrade_ext.execution import (
     IntentPurpose,
     IntentState,
@@ -35,18 +42,13 @@ from freqtrade_ext.execution import (
     OrderStatus,
 )
 from freqtrade_ext.risk import CloseReason
-from freqtrade_ext.spreads import LegName, SpreadState
+from freqtrade_ext.spreads import LegBook, LegName, SpreadState
 
 from .desk_doubles import strategy_of, write_book
 from .doubles import BTC, ETH, HOUR_MS, add_order, trade_of
 
 MARKETS = {LegName.A: ETH, LegName.B: BTC}
 D = Decimal
-
-
-def answered(client_order_id):
-    """Say that the outcome of an order is known."""
-    return False
 
 
 class Stage:
@@ -285,23 +287,60 @@ def test_nothing_follows_while_the_other_leg_is_unknown(stage):
     assert working.client_order_id == intents[1].client_order_id  # it is still asked for
 
 
+def asked(intent, state):
+    """Only of an order of unknown outcome can absence be proven."""
+    return intent.step(IntentState.UNKNOWN, 1) if state is IntentState.ABSENT else intent
+
+
+class Sender:
+    """The guard: what was sent before stays what it is, what is new is confirmed."""
+
+    def __init__(self, **known):
+        self.known = known  # state by leg; of leg A's first unwind only
+        self.calls = []
+
+    def __call__(self, intents):
+        self.calls.append([each.client_order_id for each in intents])
+        states = [self.known.pop(each.leg, IntentState.CONFIRMED) for each in intents]
+        return [
+            OrderOutcome(each) if state is None else outcome_of(asked(each, state), state)
+            for each, state in zip(intents, states, strict=True)
+        ]
+
+
 def test_what_an_earlier_run_was_unwinding_is_closed_under_the_same_name(stage):
     _, following = react(stage, IntentState.CONFIRMED, IntentState.REJECTED)
     assert stage.state is SpreadState.UNWINDING
     book_entry(stage, LegName.A)
-    ((again,),) = stage.owner.left_over(answered)
-    (before,) = following
+    seen, send = [], Sender()
+    stage.owner.unwind_left_over(lambda intents: seen.extend(intents) or send(intents))
+    ((again,), (before,)) = seen, following
     assert (again.client_order_id, again.quantity) == (before.client_order_id, before.quantity)
     assert again.reduce_only
 
 
-def test_an_unwind_that_is_being_asked_for_is_left_to_the_loop(stage):
-    """The guard would hold the start until its patience is over."""
-    _, (sent,) = react(stage, IntentState.CONFIRMED, IntentState.REJECTED)
+def test_an_unwind_that_is_proven_absent_is_repeated_at_once(stage):
+    """Its leg is held alone; the first loop is seconds away."""
+    _, (first,) = react(stage, IntentState.CONFIRMED, IntentState.REJECTED)
     book_entry(stage, LegName.A)
-    asked = []
-    assert list(stage.owner.left_over(lambda name: asked.append(name) or True)) == []
-    assert asked == [sent.client_order_id]
+    stage.now_ms += 6_000
+    send = Sender(A=IntentState.ABSENT)
+    stage.owner.unwind_left_over(send)
+    asked, (again,) = send.calls
+    assert asked == [first.client_order_id]
+    order = stage.order(LegName.A)
+    assert (again, order.attempt) == (order.client_order_id, first.attempt + 1)
+    assert again in stage.desk.records["ETH-BTC"].sent
+
+
+@pytest.mark.parametrize("state", [None, IntentState.UNKNOWN, IntentState.REJECTED])
+def test_an_unwind_that_is_not_proven_absent_is_not_repeated_at_once(stage, state):
+    _, (first,) = react(stage, IntentState.CONFIRMED, IntentState.REJECTED)
+    book_entry(stage, LegName.A)
+    stage.now_ms += 6_000
+    send = Sender(A=state)
+    stage.owner.unwind_left_over(send)
+    assert send.calls == [[first.client_order_id]]
 
 
 @pytest.mark.parametrize("tag", [None, "ETH-SOL long A", "ETH-BTC long B"])
@@ -310,15 +349,72 @@ def test_what_stands_in_the_market_of_a_leg_without_a_trade_is_not_closed(stage,
     react(stage, IntentState.CONFIRMED, IntentState.REJECTED)
     if tag is not None:
         book_entry(stage, LegName.A, tag)
-    assert list(stage.owner.left_over(answered)) == []
+    send = Sender()
+    stage.owner.unwind_left_over(send)
+    assert send.calls == []
 
 
 def test_exits_are_not_left_over(stage):
+    send = Sender()
     stage.enter()
-    assert list(stage.owner.left_over(answered)) == []
+    stage.owner.unwind_left_over(send)
     stage.desk.request_exit("ETH-BTC", CloseReason.MANUAL, stage.now_ms)
     assert stage.state is SpreadState.CLOSING
-    assert list(stage.owner.left_over(answered)) == []
+    stage.owner.unwind_left_over(send)
+    assert send.calls == []
+
+
+# What waits for the other leg
+
+
+@pytest.fixture
+def one_absent(stage):
+    """Both exits were sent; A's is proven absent and has a successor, B's is an open question."""
+    stage.enter()
+    stage.desk.request_exit("ETH-BTC", CloseReason.MANUAL, stage.now_ms)
+    first, second = stage.owner.claim(stage.asked(LegName.A))
+    stage.broker.execution = SimpleNamespace(
+        guard=SimpleNamespace(is_awaited={second.client_order_id}.__contains__)
+    )
+    stage.now_ms += 6_000
+    held = LegBook(held=stage.owner.held(ETH))
+    stage.desk.observe("ETH-BTC", LegName.A, held, stage.now_ms, settled=True)
+    assert stage.order(LegName.A).attempt == first.attempt + 1
+    return stage, second
+
+
+def test_asking_for_an_open_exit_takes_no_repeated_one_along(one_absent):
+    stage, second = one_absent
+    (only,) = stage.owner.claim(stage.asked(LegName.B))
+    assert only.client_order_id == second.client_order_id
+    assert stage.order(LegName.A).client_order_id not in stage.desk.records["ETH-BTC"].sent
+
+
+def test_both_repeated_exits_leave_together(one_absent):
+    stage, _ = one_absent
+    held = LegBook(held=stage.owner.held(BTC))
+    stage.desk.observe("ETH-BTC", LegName.B, held, stage.now_ms, settled=True)
+    assert [each.attempt for each in stage.owner.claim(stage.asked(LegName.A))] == [3, 3]
+
+
+def test_a_person_who_closes_a_leg_that_waits_is_told_what_for(one_absent):
+    """Sent now, it would bare the other leg; both leave as soon as that one's question is over."""
+    stage, _ = one_absent
+    with pytest.raises(IllegalRequest, match="leg A leaves together with leg B, as soon as it is"):
+        stage.owner.claim(stage.asked(LegName.A))
+    assert stage.order(LegName.A).client_order_id not in stage.desk.records["ETH-BTC"].sent
+    stage.broker.execution.guard.is_awaited = lambda name: False
+    first, *_ = stage.owner.claim(stage.asked(LegName.A))
+    assert first.client_order_id == stage.order(LegName.A).client_order_id
+
+
+def test_an_exit_that_a_person_forces_is_marked_as_sent(stage):
+    """After a crash the desk must know that its outcome is open."""
+    stage.enter()
+    stage.desk.request_exit("ETH-BTC", CloseReason.MANUAL, stage.now_ms)
+    first, second = stage.owner.claim(stage.asked(LegName.A))
+    sent = stage.desk.records["ETH-BTC"].sent
+    assert {first.client_order_id, second.client_order_id} <= set(sent)
 
 
 def test_orders_name_the_trade_that_they_belong_to(stage):

@@ -123,22 +123,24 @@ def test_a_callback_fails_closed(strategy, name, caplog):
 
 
 def test_a_live_start_goes_on_with_what_was_being_unwound(tmp_path, database, monkeypatch):
+    """While the execution is still starting; the desk can ask the guard by then."""
     sent, asked = [], []
-    guard = SimpleNamespace(send=sent.append)
+    guard = SimpleNamespace(send=sent.append, is_awaited=asked.append)
+    write_book(tmp_path)
+    strategy = strategy_of(tmp_path, mode=RunMode.LIVE)
 
-    def started(strategy, settings, owner):
-        strategy._execution = SimpleNamespace(guard=guard, is_open_question=asked.append)
+    def started(strategy, settings, owner, then):
+        then(SimpleNamespace(guard=guard))
 
     monkeypatch.setattr(SpreadStrategy, "start_execution", started)
 
-    def left_over(owner, is_in_question):
-        is_in_question("a name")
-        return [["leg A"], ["a leg B"]]
+    def unwind(owner, send):
+        strategy.broker._is_awaited("a name")
+        send(["leg A"])
 
-    monkeypatch.setattr(SpreadOrders, "left_over", left_over)
-    write_book(tmp_path)
-    strategy_of(tmp_path, mode=RunMode.LIVE).bot_start()
-    assert (sent, asked) == ([["leg A"], ["a leg B"]], ["a name"])
+    monkeypatch.setattr(SpreadOrders, "unwind_left_over", unwind)
+    strategy.bot_start()
+    assert (sent, asked) == ([["leg A"]], ["a name"])
 
 
 def test_a_leverage_that_fails_is_none_at_all(strategy):

@@ -9,6 +9,7 @@ Bugs planted by hand, each caught by the test named:
 5. the parameter file is ignored -> test_the_strategys_parameters_count
 6. rates are sought under one name -> test_funding_rates_are_read
 7. a reduced trade counts by what was left of it -> test_a_reduced_trade_counts_by_its_whole_stake
+8. the hour of the exit, or of another zone; a band of the close -> test_win_rates_by_hour_and_score
 """
 
 import json
@@ -156,3 +157,28 @@ def test_trades_are_explained_by_their_signal(bot, monkeypatch):
     shown = explained(bot, "--trades")
     assert "Trades by close reason" in shown
     assert "1 trades without a score are left out" in shown
+
+
+def test_win_rates_by_hour_and_score(bot, monkeypatch):
+    """Three trades in the hour of the first, one of them lost, and one that a short won later."""
+    first = trade_of(signal_row(bot))
+    hour = pd.Timestamp(first["open_timestamp"], unit="ms", tz="UTC").hour
+    later = first["open_timestamp"] - 5 * 3_600_000
+    trades = [
+        first,
+        first | {"enter_tag": "long 79"},
+        first | {"enter_tag": "long 80", "profit_abs": -1.0},
+        first | {"enter_tag": "short 95", "is_short": True, "open_timestamp": later},
+    ]
+    monkeypatch.setattr(signal_explanations, "last_backtest", lambda folder: {"trades": trades})
+    record = ScoredCandles([str(bot.config)]).last_trades().record
+    assert {at: (n.trades, n.wins) for at, n in record.by_hour.items()} == {
+        hour: (3, 2), (hour - 5) % 24: (1, 1)
+    }  # fmt: skip
+    assert {at: (n.trades, n.wins) for at, n in record.by_score.items()} == {
+        70: (2, 2), 80: (1, 0), 90: (1, 1)
+    }  # fmt: skip
+    assert (record.long.trades, record.short.trades) == (3, 1)
+    shown = [line.replace("│", " ").split() for line in explained(bot, "--trades").splitlines()]
+    assert [str(hour), "3", "67%"] in shown
+    assert ["80", "1", "0%"] in shown

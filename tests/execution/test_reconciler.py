@@ -904,3 +904,22 @@ def test_the_order_guard_of_this_package_fits(world):
     assert reconciler.run_until_quiet().is_quiet
     assert world.exchange.held[BTC] == 1
     assert guard.unbooked() == []
+
+
+def test_what_cannot_wait_is_done_once_after_the_first_look_that_succeeds(world):
+    """The books have by then what was found; positions may lag behind for seconds more."""
+    world.exchange.next_answers = ["lost"]
+    world.send(BTC, "1")
+    done, ask = [], world.exchange.positions
+
+    def fails_once():
+        world.exchange.positions = ask
+        raise VenueError("positions: no answer")
+
+    world.exchange.positions = fails_once
+    world.reconciler.run_until_quiet(
+        then=lambda: done.append((world.books.read().held(BTC), world.clock.ms))
+    )
+    ((held, done_ms),) = done
+    assert held == 1
+    assert done_ms < world.clock.ms

@@ -41,6 +41,9 @@ Bugs that were planted in `_resolution`, one at a time, and the test that turned
 - an old fill leaves what was counted to the others:
   test_an_old_fill_uses_up_what_the_books_had_counted
 - a later fill takes of it: test_a_fill_that_came_after_the_order_uses_up_nothing
+- a fill or a moved position does not speak for the order:
+  test_a_fill_that_nobody_else_claims_keeps_the_question_open,
+  test_a_position_that_moved_its_way_keeps_the_question_open
 - the first denial's time is lost: test_denials_keep_the_time_of_the_first
 """
 
@@ -133,7 +136,7 @@ def test_absence_needs_the_fills_and_the_position(missing):
 
 def test_a_fill_that_nobody_else_claims_keeps_the_question_open():
     answer = verdict(seen(fills=(fill("55"),), position=D(0)))
-    assert answer == StillUnknown("fill f55 of order 55 may be its own")
+    assert answer == StillUnknown("fill f55 of order 55 may be its own", is_likely=True)
 
 
 def test_a_part_of_it_may_be_its_own_too():
@@ -227,7 +230,8 @@ def test_a_stop_may_have_filled_as_an_order_with_another_client_order_id():
 def test_a_position_that_moved_its_way_keeps_the_question_open(meant, position):
     answer = verdict(seen(position=position), meant=meant)
     assert answer == StillUnknown(
-        f"the position is {position}, {meant.held_before} is explained without it"
+        f"the position is {position}, {meant.held_before} is explained without it",
+        is_likely=True,
     )
 
 
@@ -249,7 +253,7 @@ def test_what_was_filled_before_the_intent_is_part_of_what_was_held():
     before = fill("55", time_ms=START_MS - 5_001)
     evidence = seen(fills=(before,), position=D(4))
     answer = verdict(evidence, meant=intent(held_before=D(2)), known=frozenset({"55"}))
-    assert answer == StillUnknown("the position is 4, 2 is explained without it")
+    assert answer == StillUnknown("the position is 4, 2 is explained without it", is_likely=True)
 
 
 def test_what_was_filled_since_then_is_not_part_of_what_was_held():
@@ -290,7 +294,7 @@ def judged(meant, position, *fills):
 def test_a_fill_that_the_books_had_counted_explains_nothing_more():
     """Seed 5048860: the rest was executed and hidden, and counted as absent after 4 s."""
     answer = judged(retry(_55="7.2"), 0, bought("7.2"))
-    assert answer == StillUnknown("the position is 0, -4.8 is explained without it")
+    assert answer == StillUnknown("the position is 0, -4.8 is explained without it", is_likely=True)
 
 
 def test_an_order_that_never_arrived_is_absent_though_its_predecessor_was_counted():
@@ -354,7 +358,7 @@ def test_a_fill_at_the_time_of_writing_explains_no_more_than_itself():
     near = fill("55", time_ms=START_MS)
     evidence = seen(fills=(near,), position=D("2.5"))
     answer = verdict(evidence, known=frozenset({"55"}))
-    assert answer == StillUnknown("the position is 2.5, 2 is explained without it")
+    assert answer == StillUnknown("the position is 2.5, 2 is explained without it", is_likely=True)
 
 
 def test_an_old_fill_of_an_order_that_was_found_later_was_not_part_of_what_was_held():

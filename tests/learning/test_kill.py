@@ -2,7 +2,7 @@
 
 Mutants, each killed by the test named:
 - `_registry.py` builds a version under its final name: a_registry_is_whole
-- `_atomic.py` writes in place: a_remembered_trade_is_never_half_written
+- `files.py` writes in place: a_remembered_trade_is_never_half_written
 - card written after the folder is renamed: a_registry_is_whole
 """
 

@@ -99,6 +99,7 @@ def test_the_regressor_learns_a_planted_move(seed):
     sure = model.probability_up(moves) > 0.8
     assert np.mean(fresh.moves[sure] > 0) > 0.72
     assert model.held_out.hit_rate > 0.6
+    assert model.errors.mean() == pytest.approx(1 - model.held_out.hit_rate)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

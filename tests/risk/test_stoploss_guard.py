@@ -36,7 +36,8 @@ def until(closed, minute, settings=DEFAULT, market=None):
 
 def test_three_stops_in_an_hour_lock_for_half_an_hour_after_the_last():
     stops = [trade(0), trade(30), trade(60)]
-    assert until(stops[:2], 60) is None
+    assert until(stops[:1], 1) is None
+    assert until(stops[:2], 31) is None
     assert until(stops, 60) == 90
     assert until(stops, 89) == 90
     assert until(stops, 90) is None

@@ -142,7 +142,7 @@ LIVELY = SignalSettings.model_validate(
         "min_score": 50.0,
         "min_score_low": 30.0,
         "hurst": {"window": 60, "max_lag": 8, "reversion": 0.45, "trend": 0.5},
-        "regime_veto": {"adx": 15.0, "hurst": 0.4},
+        "regime_veto": {"adx": 15.0, "hurst": 0.4, "timeframe": "15m", "closes": 40},
         "multi_timeframe": {"timeframes": ["15m", "1h"], "fast": 2, "slow": 4},
         "strong_trend": {"closes": 3, "mild": 0.01, "strong": 0.03, "extreme": 0.06},
         "volatile_market": {

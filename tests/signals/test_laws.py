@@ -57,6 +57,20 @@ def test_a_signal_has_passed_everything_and_nothing_else_has(seed):
     assert (found.loc[passed, "signal"] == found.loc[passed, "direction"]).all()
 
 
+@pytest.mark.parametrize("name", ["regime_veto", "multi_timeframe", "funding", "model_confidence"])
+def test_a_veto_of_every_layer_that_has_one_is_heard(name):
+    """The layers that the specification lets reject a signal, each of them alone."""
+    alone = {layer.name: {"enabled": layer.name == name} for layer in LAYERS}
+    for seed in range(10):
+        found = columns(seed, layers=alone, base_score=100.0)
+        vetoed = found[found[f"veto_{name}"]]
+        if len(vetoed):
+            assert (vetoed["signal"] == 0).all()
+            assert (found[~found[f"veto_{name}"]]["signal"] != 0).any()
+            return
+    pytest.fail(f"{name} rejected nothing")
+
+
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 def test_twice_the_weight_is_twice_the_points(layer):
     once = columns(4)

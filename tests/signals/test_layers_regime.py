@@ -2,10 +2,10 @@
 Layers of regime and trend, case by case as specified.
 
 Mutants, each red here: the veto of the regime without ADX, without H, with the sign turned,
-removed; agreement with the sign turned; the veto without Bitcoin, from a partial disagreement,
-removed, without its 100 points; the leverage left alone; each step of the strong trend removed,
-its sign turned, its size left at 1, one close more; the factors of a volatile and of a calm
-market left at 1, that of a volatile one divided.
+removed, without the higher exponent, with one from the future; agreement with the sign turned; the
+veto without Bitcoin, from a partial disagreement, removed, without its 100 points; the leverage
+left alone; each step of the strong trend removed, its sign turned, its size left at 1, one close
+more; the factors of a volatile and of a calm market left at 1, that of a volatile one divided.
 """
 
 import numpy as np
@@ -51,6 +51,43 @@ def test_the_default_regimes_overlap_when_the_veto_is_set_lower():
     settings = SignalSettings.model_validate({"regime_veto": {"hurst": 0.35}})
     view = view_of(direction=1.0, mode=-1.0, hurst=0.40, adx=35.0, trend_side=-1.0)
     assert regime_veto(view, settings).veto.all()
+
+
+HOURS = np.arange(100.0)
+SWING = 100.0 * np.exp(0.05 * np.sin(2.0 * np.pi * HOURS / 100.0))  # one way for a day: H near 1
+ZIGZAG = 100.0 * np.exp(
+    0.01 * (-1.0) ** HOURS * (1.0 + 0.1 * np.sin(HOURS))
+)  # back at once: near 0
+
+
+@pytest.mark.parametrize(
+    ("closes", "timeframe", "direction", "adx", "rejected"),
+    [
+        pytest.param(SWING, "1h", 1.0, 31.0, True, id="the higher timeframe trends"),
+        pytest.param(SWING, "1h", -1.0, 31.0, False, id="with the trend"),
+        pytest.param(SWING, "1h", 1.0, 30.0, False, id="the trend is weak"),
+        pytest.param(ZIGZAG, "1h", 1.0, 31.0, False, id="it reverts as the candles do"),
+        pytest.param(SWING, None, 1.0, 31.0, False, id="it is not asked"),
+        pytest.param(SWING[:79], "1h", 1.0, 31.0, False, id="too few of its closes"),
+    ],
+)
+def test_a_higher_timeframe_may_say_that_a_reverting_market_trends(
+    closes, timeframe, direction, adx, rejected
+):
+    hourly = frame(closes, timeframe="1h", start=START - len(closes) * pd.Timedelta(hours=1))
+    settings = SignalSettings.model_validate({"regime_veto": {"timeframe": timeframe}})
+    view = view_of(
+        direction=direction, mode=-1.0, hurst=0.3, adx=adx, trend_side=-1.0, higher={"1h": hourly}
+    )
+    assert regime_veto(view, settings).veto.tolist() == [rejected]
+
+
+def test_a_higher_close_after_the_candle_says_nothing():
+    """The eightieth hour is still running when the candle closes: 79 closes are known, not 80."""
+    hourly = frame(SWING[:80], timeframe="1h", start=START - 79 * pd.Timedelta(hours=1))
+    settings = SignalSettings.model_validate({"regime_veto": {"timeframe": "1h"}})
+    view = view_of(mode=-1.0, adx=31.0, trend_side=-1.0, higher={"1h": hourly})
+    assert not regime_veto(view, settings).veto.any()
 
 
 def higher(direction, timeframe, *, end=START):

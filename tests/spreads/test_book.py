@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from freqtrade_ext.errors import ConfigError
-from freqtrade_ext.spreads import SpreadBook, SpreadSpec, load_book, save_book, save_text
+from freqtrade_ext.spreads import SpreadBook, SpreadSpec, load_book, save_book
 
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -328,20 +328,3 @@ def test_link_stays_a_link(path, tmp_path):
     save_book(book(spec()), path)
     assert path.is_symlink()
     assert load_book(real) == book(spec())
-
-
-def test_a_text_beside_the_book_is_written_as_a_whole(tmp_path, monkeypatch):
-    path = tmp_path / "book.cooling"
-    save_text("first\n", path)
-    save_text("second\n", path)
-    assert path.read_text() == "second\n"
-    assert [each.name for each in tmp_path.iterdir()] == ["book.cooling"]
-
-    def broken(self, target):
-        raise OSError("no space")
-
-    monkeypatch.setattr(Path, "replace", broken)
-    with pytest.raises(OSError, match="no space"):
-        save_text("third\n", path)
-    assert path.read_text() == "second\n"
-    assert [each.name for each in tmp_path.iterdir()] == ["book.cooling"]

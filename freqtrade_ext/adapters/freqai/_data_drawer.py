@@ -18,7 +18,8 @@ from freqtrade.freqai.data_drawer import METADATA, METADATA_NUMBER_MODE, FreqaiD
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from freqtrade_ext.errors import ConfigError, StoreError
-from freqtrade_ext.learning import Checkpoint, ModelCard, ModelRegistry, replace_file
+from freqtrade_ext.files import Checkpoint, replace_file
+from freqtrade_ext.learning import ModelCard, ModelRegistry
 
 __all__ = ["WholeDataDrawer"]
 
@@ -168,10 +169,10 @@ class WholeDataDrawer(FreqaiDataDrawer):
             self.historic_predictions, protocol=cloudpickle.DEFAULT_PROTOCOL
         )
         with self.save_lock:
-            replace_file(self.historic_predictions_path, content, self._checkpoint)
+            replace_file(self.historic_predictions_path, content, checkpoint=self._checkpoint)
 
     def _replace_json(self, path: Path, document: Any) -> None:
         text = StringIO()
         rapidjson.dump(document, text, default=self.np_encoder, number_mode=rapidjson.NM_NATIVE)
         with self.save_lock:
-            replace_file(path, text.getvalue().encode(), self._checkpoint)
+            replace_file(path, text.getvalue().encode(), checkpoint=self._checkpoint)

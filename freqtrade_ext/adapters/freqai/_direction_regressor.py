@@ -40,9 +40,9 @@ class DirectionRegressor(LearningModel):
         """Scores on the later rows."""
         return {"held_out": asdict(model.held_out)}
 
-    def expected_error(self, model: MoveModel) -> float:
-        """Return the share of wrong directions on the later rows."""
-        return 1 - model.held_out.hit_rate
+    def errors(self, model: MoveModel) -> np.ndarray:
+        """Return which directions were wrong on the later rows."""
+        return model.errors
 
     def answer(self, model: MoveModel, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Answer the move and the probabilities of its directions."""

@@ -10,7 +10,7 @@ from freqtrade_ext.adapters._candles import epoch_ms
 from freqtrade_ext.adapters.freqai._trained import ANSWERS, TrainedModel
 from freqtrade_ext.adapters.freqai._training_set import MOVE, SIDE
 from freqtrade_ext.errors import ConfigError
-from freqtrade_ext.learning import LearningSettings, error_drift, feature_drift, non_overlapping
+from freqtrade_ext.learning import LearningSettings, error_drift, error_rise, feature_drift
 
 __all__ = ["DriftWatch", "live_errors"]
 
@@ -18,12 +18,18 @@ logger = logging.getLogger(__name__)
 
 
 class DriftWatch:
-    """Which models have drifted; each is reported once, and forgotten when it is replaced."""
+    """
+    Which models have drifted; each is reported once, and forgotten when it is replaced.
+
+    What outlasts a restart is in the predictions that FreqAI stores: each candle's column
+    ``drifted`` says whether the model of that candle had drifted.
+    """
 
     def __init__(self, settings: LearningSettings) -> None:
         self._settings = settings
         self._looked_ms: dict[str, int] = {}
         self._drifted: dict[str, int] = {}
+        self._has_river = True
 
     def has_drifted(self, pair: str, trained: TrainedModel) -> bool:
         """Whether this model of the market has been found to have drifted."""
@@ -52,8 +58,12 @@ class DriftWatch:
         due_ms = self._looked_ms.get(pair, 0) + drift.check_every * int(times[-1] - times[0])
         if not drift.enabled or self.has_drifted(pair, trained) or times[-1] < due_ms:
             return ()
+        restarted = pair not in self._looked_ms
         self._looked_ms[pair] = int(times[-1])
-        reasons = self._features(trained, frame) + self._errors(trained, frame, predictions)
+        if restarted and _ended_drifted(predictions, trained):
+            reasons: tuple[str, ...] = ("found before the bot was restarted",)
+        else:
+            reasons = self._features(trained, frame) + self._errors(trained, frame, predictions)
         if reasons:
             self._drifted[pair] = trained.trained_ms
         return reasons
@@ -62,50 +72,54 @@ class DriftWatch:
         reference = trained.reference
         if reference is None or not set(reference.names) <= set(frame.columns):
             return ()
-        recent = frame[list(reference.names)].tail(2 * self._settings.drift.window)
-        values = recent.to_numpy(dtype=np.float64)
-        return feature_drift(reference, values, self._settings.drift).reasons
+        recent = frame[list(reference.names)].tail(2 * reference.lengths[-1])
+        return feature_drift(reference, recent.to_numpy(dtype=np.float64)).reasons
 
     def _errors(
         self, trained: TrainedModel, frame: DataFrame, predictions: DataFrame | None
     ) -> tuple[str, ...]:
         if predictions is None or not {MOVE, SIDE} <= set(frame.columns):
             return ()
-        horizon = self._settings.labels.horizon
-        errors = live_errors(frame, predictions, trained, horizon)
+        errors = live_errors(frame, predictions)
+        reasons = error_drift(errors, trained.expected, self._settings.drift).reasons
+        if not self._has_river:
+            return reasons
         try:
-            return error_drift(errors, trained.expected_error, self._settings.drift).reasons
-        except ConfigError as error:  # river is not installed: said once, features are compared
-            logger.warning("[MODEL] live errors are not watched: %s", error)
-            self._settings = self._settings.model_copy(
-                update={"drift": self._settings.drift.model_copy(update={"enabled": False})}
-            )
-            return ()
+            return reasons + error_rise(errors, self._settings.labels.horizon).reasons
+        except ConfigError as error:  # said once; the other tests go on
+            logger.warning("[MODEL] a rise of live errors is not looked for: %s", error)
+            self._has_river = False
+            return reasons
 
 
-def live_errors(
-    frame: DataFrame, predictions: DataFrame, trained: TrainedModel, horizon: int
-) -> np.ndarray:
+def _ended_drifted(predictions: DataFrame | None, trained: TrainedModel) -> bool:
+    """Whether the last stored prediction was made by this model, known to have drifted."""
+    if predictions is None:
+        return False
+    made = predictions[predictions["do_predict"].eq(1) | predictions["drifted"].gt(0)].iloc[-1:]
+    by_this = made["drifted"].gt(0) & (epoch_ms(made["date_pred"]) >= trained.trained_ms)
+    return bool(by_this.any())
+
+
+def live_errors(frame: DataFrame, predictions: DataFrame) -> np.ndarray:
     """
-    Find which live predictions since the training were wrong, oldest first.
+    Find which live predictions were wrong, 1 or 0, oldest first.
 
-    A prediction that allows for holding is wrong in its class, another one in its direction.
-    One in `horizon` candles counts: neighbours share the move that they predict.
+    A prediction that allows for holding is wrong in its class, another one in its direction, where
+    a move of zero counts for neither. Models that were replaced by the clock count as the one in
+    force: they learned nearly the same candles. What was predicted up to a drift does not count.
     """
-    columns: list[Any] = ["date_pred", "do_predict", *ANSWERS]
-    both = frame[["date", MOVE, SIDE]].merge(
-        predictions[columns], left_on="date", right_on="date_pred"
-    )
-    times = epoch_ms(both["date"])
-    known = both["do_predict"].eq(1) & both[SIDE].notna() & (times >= trained.trained_ms)
-    rows = both[known]
-    if rows.empty:
-        return np.empty(0)
+    drifted = np.flatnonzero(predictions["drifted"].gt(0))
+    since = predictions.iloc[drifted[-1] + 1 :] if len(drifted) else predictions
+    # FreqAI fills the candles before its start, and those that the bot missed, with a 0 here.
+    since = since[since["do_predict"].eq(1)]
+    columns: list[Any] = ["date_pred", *ANSWERS]
+    both = frame[["date", MOVE, SIDE]].merge(since[columns], left_on="date", right_on="date_pred")
+    rows = both[both[SIDE].notna()]
     answers = rows[list(ANSWERS)].to_numpy(dtype=np.float64)
     if (answers[:, 1] > 0).any():
         wrong = answers.argmax(axis=1) - 1 != rows[SIDE].to_numpy()
     else:
-        wrong = np.sign(answers[:, 2] - answers[:, 0]) != np.sign(rows[MOVE].to_numpy())
-    candle = times[-1] - times[-2] if len(times) > 1 else 1
-    start = (times[known.to_numpy()] // max(int(candle), 1)).astype(np.int64)
-    return wrong[non_overlapping(np.ones(len(rows), dtype=np.int64), start, horizon)].astype(float)
+        moves = rows[MOVE].to_numpy(dtype=np.float64)
+        wrong = (np.sign(answers[:, 2] - answers[:, 0]) != np.sign(moves))[moves != 0]
+    return wrong.astype(float)

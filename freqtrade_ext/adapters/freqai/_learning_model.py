@@ -27,6 +27,7 @@ from freqtrade_ext.learning import (
     LearningSettings,
     ModelCard,
     ModelRegistry,
+    error_reference,
     explain,
     log_to_mlflow,
     reference_of,
@@ -76,8 +77,8 @@ class LearningModel(IFreqaiModel):
         """What is recorded of a model's quality."""
 
     @abstractmethod
-    def expected_error(self, model: Any) -> float:
-        """Share of wrong predictions on candles that the model had not seen."""
+    def errors(self, model: Any) -> np.ndarray:
+        """1 for a wrong prediction, 0 for a right one, of candles that the model had not seen."""
 
     @abstractmethod
     def answer(self, model: Any, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -106,7 +107,7 @@ class LearningModel(IFreqaiModel):
             model=model,
             label=dk.label_list[0],
             trained_ms=data.end_ms,
-            expected_error=self.expected_error(model),
+            expected=error_reference(self.errors(model), self.learning.labels.horizon),
             reference=self._reference(data, pair),
         )
         self.dd.describe(pair, self._card(trained, data, pair))

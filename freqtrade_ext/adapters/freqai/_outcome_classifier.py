@@ -60,7 +60,7 @@ class OutcomeClassifier(LearningModel):
             "train_dates": unfiltered_df["date"],
         }
         self._fit_labels(dk)
-        trained = TrainedModel(model, dk.label_list[0], int(times[-1]), 1 - model.accuracy)
+        trained = TrainedModel(model, dk.label_list[0], int(times[-1]))
         self.dd.describe(pair, self._outcome_card(trained, len(past), pair, times))
         return trained
 
@@ -85,9 +85,9 @@ class OutcomeClassifier(LearningModel):
         names = ("kind", "trained_on", "tested_on", "accuracy", "base_rate", "brier")
         return {name: getattr(model, name) for name in names}
 
-    def expected_error(self, model: OutcomeModel) -> float:
-        """Return the share of wrong predictions among the later trades."""
-        return 1 - model.accuracy
+    def errors(self, model: OutcomeModel) -> np.ndarray:
+        """Return nothing: trades are not candles, their errors are not watched."""
+        return np.empty(0)
 
     def answer(self, model: OutcomeModel, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Answer the probability of a gain, for either direction."""

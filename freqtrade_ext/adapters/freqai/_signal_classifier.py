@@ -36,9 +36,9 @@ class CandleClassifier(LearningModel):
         """Scores of each fold."""
         return {"folds": [_finite(fold.as_dict()) for fold in model.folds]}
 
-    def expected_error(self, model: SignalModel) -> float:
-        """Return the share of wrong classes over the calibrated folds."""
-        return 1 - float(np.mean([fold.accuracy for fold in model.folds[1:]]))
+    def errors(self, model: SignalModel) -> np.ndarray:
+        """Return which classes were wrong over the calibrated folds."""
+        return model.errors
 
     def answer(self, model: SignalModel, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Answer the expected side and the probabilities of sell, hold, buy."""

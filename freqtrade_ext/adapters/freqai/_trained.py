@@ -6,13 +6,15 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from freqtrade_ext.learning import DriftReference
+from freqtrade_ext.learning import DriftReference, ErrorReference
 
 __all__ = ["ANSWERS", "Answering", "TrainedModel"]
 
 # Columns that every model of ours returns beside its label. Not ``sell`` and ``buy``: Freqtrade
 # takes columns of these names for signals of an old interface, and acts on them.
 ANSWERS = ("probability_sell", "probability_hold", "probability_buy")
+
+_NOT_KNOWN = ErrorReference()
 
 
 class Answering(Protocol):
@@ -39,8 +41,8 @@ class TrainedModel:
         Column of the frame that it was trained on; it says which market or spread.
     trained_ms : int
         End of its data, UTC milliseconds; what its age is counted from.
-    expected_error : float
-        Share of wrong predictions on candles that it had not seen; NaN where not known.
+    expected : ErrorReference
+        Its errors on candles that it had not seen.
     reference : DriftReference or None
         The training data as far as drift needs it.
     """
@@ -48,7 +50,7 @@ class TrainedModel:
     model: Any
     label: str
     trained_ms: int
-    expected_error: float = float("nan")
+    expected: ErrorReference = _NOT_KNOWN
     reference: DriftReference | None = None
 
     @property

@@ -1,8 +1,10 @@
 """What every strategy of ours has in live mode: orders that cannot be lost."""
 
 import logging
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from freqtrade.exceptions import OperationalException
 from freqtrade.strategy import IStrategy
@@ -23,7 +25,19 @@ logger = logging.getLogger(__name__)
 class GuardedStrategy(IStrategy):
     """Base of strategies whose live orders go through the order guard."""
 
+    # Freqtrade lets these keys of a configuration stand above the strategy, and says so in its log
+    # only: false would take exits away.
+    exit_switches: ClassVar[tuple[str, ...]] = ("use_exit_signal",)
     _execution: "LiveExecution | None" = None
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        for key in self.exit_switches:
+            if not config.get(key, True):
+                raise OperationalException(
+                    f"{key} is false in the configuration, which takes exits of "
+                    f"{type(self).__name__} away; remove the key"
+                )
 
     @property
     def is_live(self) -> bool:
@@ -34,9 +48,22 @@ class GuardedStrategy(IStrategy):
         """Return the markets that the strategy may trade: its pairlist, unless it knows better."""
         return frozenset(self.config["exchange"].get("pair_whitelist", ()))
 
-    def start_execution(self, settings: ExecutionSettings, owner: "ExecutionOwner") -> None:
+    def start_execution(
+        self,
+        settings: ExecutionSettings,
+        owner: "ExecutionOwner",
+        then: "Callable[[LiveExecution], None] | None" = None,
+    ) -> None:
         """
         Take the account, recover what an earlier run left, and guard every order from now on.
+
+        Parameters
+        ----------
+        settings : ExecutionSettings
+        owner : ExecutionOwner
+        then : callable, optional
+            Called with the execution as soon as the books have what was found on the account:
+            orders that cannot wait for the first loop may be sent with it.
 
         Raises
         ------
@@ -64,7 +91,7 @@ class GuardedStrategy(IStrategy):
         execution: LiveExecution | None = None
         try:
             execution = LiveExecution(self, settings, owner)
-            execution.start()
+            execution.start(partial(then, execution) if then else None)
             started = execution
         except ExtensionError as error:
             raise OperationalException(str(error)) from error

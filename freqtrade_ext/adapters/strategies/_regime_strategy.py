@@ -38,7 +38,13 @@ from freqtrade_ext.adapters.strategies._staged_strategy import StagedStrategy
 from freqtrade_ext.errors import ConfigError, ExtensionError
 from freqtrade_ext.risk import Close, Reduce, RiskSettings
 from freqtrade_ext.settings import load_part, load_settings
-from freqtrade_ext.signals import ScoredMarket, SignalSettings, score_market, startup_candles
+from freqtrade_ext.signals import (
+    ScoredMarket,
+    SignalSettings,
+    explain,
+    score_market,
+    startup_candles,
+)
 
 if TYPE_CHECKING:
     from freqtrade_ext.adapters._live_execution import ExecutionOwner
@@ -68,6 +74,7 @@ class RegimeStrategy(StagedStrategy):
     use_exit_signal = True
     use_custom_stoploss = True
     position_adjustment_enable = True
+    exit_switches = ("use_exit_signal", "use_custom_stoploss", "position_adjustment_enable")
     # A signal is for the very next candle: acting late costs more than the edge is worth.
     ignore_buying_expired_candle_after = 240
     minimal_roi: ClassVar[dict[str, float]] = {}
@@ -267,6 +274,8 @@ class RegimeStrategy(StagedStrategy):
             self._alarm.failed(pair, error)
             return None
         self._alarm.worked(pair)
+        if self._is_trading and logger.isEnabledFor(logging.DEBUG):
+            logger.debug("[STRATEGY] %s", "; ".join(explain(scored).lines()))
         return scored
 
     def read_parameter_file(self) -> None:

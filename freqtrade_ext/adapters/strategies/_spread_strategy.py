@@ -41,7 +41,7 @@ from freqtrade_ext.settings import SpreadSettings, load_part, load_settings
 from freqtrade_ext.spreads import Bands, LegCandles, MemoryStore, SpreadSpec, load_book
 
 if TYPE_CHECKING:
-    from freqtrade_ext.adapters._live_execution import ExecutionOwner
+    from freqtrade_ext.adapters._live_execution import ExecutionOwner, LiveExecution
     from freqtrade_ext.adapters._spread_orders import SpreadOrders
 
 __all__ = ["SpreadStrategy"]
@@ -224,25 +224,23 @@ class SpreadStrategy(StagedStrategy, ModelStrategy):
             now_ms=lambda: int(time.time() * 1000),
         )
 
-    def take_over(self) -> None:
-        """Unwind what an earlier run was unwinding, and let the book be renewed."""
-        self.broker.execution = self._execution
-        self._unwind_left_over()
-        self._start_renewal()
-        super().take_over()
-
     @answer_on_error(None)
-    def _unwind_left_over(self) -> None:
+    def unwind(self, execution: "LiveExecution") -> None:
         """
         Go on with what an earlier run was unwinding; the first loop is seconds away.
 
         The books are behind until Freqtrade has looked its open orders up, so the desk decides as
         it did before; the orders only reduce.
         """
-        if self._execution is None:
-            return
-        for intents in self._spread_orders().left_over(self._execution.is_open_question):
-            self._execution.guard.send(intents)
+        self.broker.execution = execution
+        self._spread_orders().unwind_left_over(execution.guard.send)
+        super().unwind(execution)
+
+    def take_over(self) -> None:
+        """Let the book be renewed."""
+        self.broker.execution = self._execution
+        self._start_renewal()
+        super().take_over()
 
     def _start_renewal(self) -> None:
         """Let the book follow scans in the background; only a trading bot has a later book."""

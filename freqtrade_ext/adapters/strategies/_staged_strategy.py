@@ -15,7 +15,7 @@ from freqtrade_ext.errors import ConfigError, CorruptStateError, StoreError
 from freqtrade_ext.settings import ExecutionSettings
 
 if TYPE_CHECKING:
-    from freqtrade_ext.adapters._live_execution import ExecutionOwner
+    from freqtrade_ext.adapters._live_execution import ExecutionOwner, LiveExecution
 
 __all__ = ["StagedStrategy"]
 
@@ -59,6 +59,9 @@ class StagedStrategy(GuardedStrategy):
         """Say whose the orders of this bot are."""
         raise NotImplementedError
 
+    def unwind(self, execution: "LiveExecution") -> None:
+        """Send what cannot wait for the first loop; the books have what the account shows."""
+
     def take_over(self) -> None:
         """Go on with what an earlier run has left, now that the orders are guarded."""
 
@@ -85,7 +88,7 @@ class StagedStrategy(GuardedStrategy):
         except (ConfigError, CorruptStateError, StoreError) as error:
             raise OperationalException(str(error)) from error
         if self._is_trading:
-            self.start_execution(self._execution_settings, self.order_owner())
+            self.start_execution(self._execution_settings, self.order_owner(), self.unwind)
             self.take_over()
         elif self.dp.runmode.value == "backtest" and self.config.get("trading_mode") == "futures":
             for gap in funding_gaps(self.dp, self.traded_markets()):

@@ -1,9 +1,7 @@
 """Features and labels as FreqAI's columns, the same for training and for prediction.
 
-Mutants of `_frames.py`, `_training_set.py`, `_drift_watch.py`, each killed by the test named:
+Mutants of `_frames.py`, `_training_set.py`, each killed by the test named:
 - target of a host taken from its own closes: a_hosts_label_is_the_move_of_its_spread
-- errors of overlapping horizons: one_prediction_in_a_horizon_counts
-- predictions before the training counted: only_predictions_since_the_training_count
 """
 
 import numpy as np
@@ -12,12 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freqtrade_ext.adapters.freqai._drift_watch import live_errors
 from freqtrade_ext.adapters.freqai._frames import OWN_COLUMNS, add_features, add_labels
-from freqtrade_ext.adapters.freqai._trained import ANSWERS, TrainedModel
 from freqtrade_ext.adapters.freqai._training_set import AHEAD, MOVE, SIDE
 from freqtrade_ext.learning import CANDLE_FEATURES, SPREAD_FEATURES
-from tests.adapters.doubles import HOUR_MS, START_MS, candles
+from tests.adapters.doubles import candles
 
 from .freqai_doubles import LABELS, frame_of
 
@@ -76,49 +72,3 @@ def test_labels_are_made_of_the_frame_alone():
 def test_our_own_columns_are_known_by_name():
     frame = add_labels(add_features(candles(np.ones(80)), spread_of(80)), "x", LABELS)
     assert set(OWN_COLUMNS) <= set(frame.columns)
-
-
-def predictions(frame: pd.DataFrame, side: list[int], judged=1) -> pd.DataFrame:
-    """A live prediction for each candle; 1 buy, 0 hold, -1 sell."""
-    answers = np.eye(3)[np.array(side) + 1]
-    table = pd.DataFrame(answers, columns=list(ANSWERS))
-    return table.assign(date_pred=frame["date"], do_predict=judged)
-
-
-def labelled(side: list[float], move: list[float] | None = None) -> pd.DataFrame:
-    frame = candles(np.ones(len(side)))
-    return frame.assign(**{SIDE: side, MOVE: move or side})
-
-
-TRAINED = TrainedModel(None, "&-eth", START_MS)
-
-
-def test_a_wrong_class_is_an_error():
-    frame = labelled([1, 0, -1, 1])
-    errors = live_errors(frame, predictions(frame, [1, 1, -1, 0]), TRAINED, 1)
-    assert errors.tolist() == [0, 1, 0, 1]
-
-
-def test_without_holding_a_wrong_direction_is_an_error():
-    frame = labelled([0, 0, 0], move=[0.001, -0.001, 0.002])
-    errors = live_errors(frame, predictions(frame, [1, 1, -1]), TRAINED, 1)
-    assert errors.tolist() == [0, 1, 1]
-
-
-def test_one_prediction_in_a_horizon_counts():
-    frame = labelled([1] * 10)
-    assert len(live_errors(frame, predictions(frame, [1] * 10), TRAINED, 5)) == 2
-
-
-def test_only_predictions_since_the_training_count():
-    frame = labelled([1] * 10)
-    later = TrainedModel(None, "&-eth", START_MS + 7 * HOUR_MS)
-    assert len(live_errors(frame, predictions(frame, [1] * 10), later, 1)) == 3
-
-
-def test_what_is_not_known_or_was_not_judged_does_not_count():
-    frame = labelled([1, np.nan, 1, 1])
-    judged = [1, 1, 0, 2]
-    assert live_errors(frame, predictions(frame, [1] * 4, judged), TRAINED, 1).tolist() == [0]
-    nothing = labelled([np.nan])
-    assert len(live_errors(nothing, predictions(nothing, [1]), TRAINED, 1)) == 0

@@ -94,6 +94,17 @@ def test_a_model_of_another_spread_says_nothing(config, kind):
 
 
 @pytest.mark.parametrize("kind", MODELS)
+def test_what_errors_to_expect_is_stored_with_the_model(config, kind):
+    model, frame = kind(config), frame_of()
+    trained_on(model, config, frame)
+    expected = model.model.expected
+    assert expected.share == pytest.approx(model.model.model.errors.mean())
+    assert 0 < expected.share < 1
+    assert expected.rows >= 90
+    assert expected.inflation >= 1
+
+
+@pytest.mark.parametrize("kind", MODELS)
 def test_what_a_training_was_is_recorded(config, kind):
     model, frame = kind(config), frame_of()
     kitchen = trained_on(model, config, frame)
