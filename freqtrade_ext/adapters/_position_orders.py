@@ -12,6 +12,7 @@ from freqtrade_ext.adapters._booked_positions import (
 )
 from freqtrade_ext.adapters._order_gate import AskedOrder
 from freqtrade_ext.adapters._order_words import OrderWords
+from freqtrade_ext.adapters._tags import EntryTag
 from freqtrade_ext.execution import Intent, IntentPurpose, OrderOutcome
 from freqtrade_ext.risk import CloseReason
 
@@ -84,7 +85,8 @@ class PositionOrders:
 
     def is_at_rest(self) -> bool:
         """Whether no entry or exit is on its way and every position has its stop."""
-        return all(self._is_whole(trade) for trade in Trade.get_open_trades())
+        trades = Trade.get_open_trades()
+        return all(self._is_whole(trade) for trade in trades if not EntryTag.parse(trade.enter_tag))
 
     def _is_whole(self, trade: Trade) -> bool:
         if trade.has_open_orders:

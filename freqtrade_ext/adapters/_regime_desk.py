@@ -16,10 +16,12 @@ from freqtrade.persistence import PairLocks, Trade
 
 from freqtrade_ext.adapters._account_watch import AccountLook, AccountWatch
 from freqtrade_ext.adapters._exit_keeper import ExitKeeper
+from freqtrade_ext.adapters._leg_markets import PRICE_ROOM
 from freqtrade_ext.adapters._market_track import LastCandle, MarketTrack
 from freqtrade_ext.adapters._order_words import OrderWords
 from freqtrade_ext.adapters._outbox import Outbox
 from freqtrade_ext.adapters._regime_inputs import BITCOIN, ETHER, RegimeInputs
+from freqtrade_ext.adapters._tags import EntryTag
 from freqtrade_ext.adapters.risk_store import RiskStore
 from freqtrade_ext.learning import TradeLevels
 from freqtrade_ext.risk import (
@@ -31,6 +33,7 @@ from freqtrade_ext.risk import (
     Reduce,
     RiskSettings,
     balance_factor,
+    coin_of,
     is_excluded,
     kill_switch_lock,
     may_open,
@@ -100,6 +103,8 @@ class RegimeDesk:
         self.tracks: dict[str, MarketTrack] = {}
         self.barred: frozenset[str] = frozenset()
         self.is_unsettled: Callable[[str], bool] = lambda pair: False
+        # Trade slots and margin that are promised to somebody else: legs of spreads on their way.
+        self.promised: Callable[[], tuple[int, float]] = lambda: (0, 0.0)
         self._outbox = Outbox(store, self.send, lambda: strategy.dp._msg_queue)
         self.watch = AccountWatch(store, risk, self._outbox)
         self._keeper = ExitKeeper(risk, self.last_candle, self._unsettled, live=live)
@@ -111,6 +116,12 @@ class RegimeDesk:
 
     def _unsettled(self, pair: str) -> bool:
         return self.is_unsettled(pair)  # set when execution has started
+
+    def bar(self, markets: frozenset[str]) -> None:
+        """Leave markets, and every market of the same coins, to spreads from now on."""
+        if self._live and (new := markets - self.barred):
+            logger.info("[STRATEGY] left to spreads: %s", ", ".join(sorted(new)))
+        self.barred = markets
 
     # The account
 
@@ -169,7 +180,11 @@ class RegimeDesk:
         name = self._strategy.get_strategy_name()
         word = ExitType.STOPLOSS_ON_EXCHANGE.value
         closed = Trade.is_open.is_(False) & (Trade.exit_reason == word) & (Trade.strategy == name)
-        trades = Trade.get_trades([closed]).all()
+        trades = [
+            trade
+            for trade in Trade.get_trades([closed]).all()
+            if EntryTag.parse(trade.enter_tag) is None  # a leg's is told by its spread
+        ]
         for trade in trades:
             trade.exit_reason = CloseReason.SL_HIT.value
         if trades:
@@ -210,19 +225,32 @@ class RegimeDesk:
 
     # Entries
 
-    def refusal(self, pair: str) -> str:
-        """Say why a market is not entered; empty if it may be."""
+    def account_refusal(self, pair: str) -> str:
+        """Say why a market is entered by nobody, neither as a position nor as a leg."""
         if self.watch.entries is not None:
             return f"{_ENTRIES_STOPPED}{self.watch.entries.reason}"
         if is_excluded(pair, self._risk()):
-            return "it is on the list ext.risk.excluded"
-        if pair in self.barred:
-            return "it belongs to the spread book of this database"
+            return f"{pair} is on the list ext.risk.excluded"
+        return ""
+
+    def refusal(self, pair: str) -> str:
+        """Say why a market is not entered; empty if it may be."""
+        if reason := self.account_refusal(pair):
+            return reason
+        if coin_of(pair) in {coin_of(market) for market in self.barred}:
+            return "its coin belongs to the spread book or to an open spread"
         if self.is_unsettled(pair):
             return "an order of it has not settled"
-        open_trades = len(list(Trade.get_trades_proxy(is_open=True)))
-        if not may_open(open_trades, self._risk().balance):
-            return f"{open_trades} positions are open (ext.risk.balance.max_positions)"
+        return self._no_room()
+
+    def _no_room(self) -> str:
+        trades = list(Trade.get_trades_proxy(is_open=True))
+        positions = len(_positions(trades))
+        if not may_open(positions, self._risk().balance):
+            return f"{positions} positions are open (ext.risk.balance.max_positions)"
+        legs, _ = self.promised()
+        if legs and self._strategy.max_open_trades - len(trades) <= legs:
+            return "the free trade slots are promised to legs of spreads"
         return ""
 
     def leverage(self, entry: Entry, largest: float, spread_bps: float | None) -> float:
@@ -257,13 +285,18 @@ class RegimeDesk:
             leverage=leverage,
             factor=factor * min(candle.values["size_factor"], 1.0),
             settings=settings,
-            available=available,
+            available=self._unpromised(available),
             cost_per_fill=self._fee(entry.pair),
         )
         if isinstance(size, PositionRefusal):
             logger.info("[STRATEGY] %s is not entered: %s", entry.pair, size.text)
             return 0.0
         return size.margin
+
+    def _unpromised(self, available: float) -> float:
+        """Free balance less what legs on their way will need, if their price moves a little."""
+        _, margin = self.promised()
+        return available - margin / PRICE_ROOM
 
     def _fee(self, pair: str) -> float:
         fee = self._strategy.config.get("fee")
@@ -274,9 +307,13 @@ class RegimeDesk:
 
     # Exits
 
+    def note_rate(self, trade: Any, rate: float) -> None:
+        """Take note of the rate of a trade; its profit is part of the account."""
+        self._rates[trade.id] = rate
+
     def decide(self, trade: Any, rate: float, now_ms: int) -> ExitAction | None:
         """Decide about a position: what holds for the account comes first."""
-        self._rates[trade.id] = rate
+        self.note_rate(trade, rate)
         action = self._keeper.decide(trade, rate, now_ms)
         if self.watch.close_reason is not None:
             return Close(self.watch.close_reason)
@@ -338,6 +375,12 @@ class RegimeDesk:
     def send(self, text: str) -> None:
         """Send a message to the person; nothing in a backtest."""
         self._strategy.dp.send_msg(text, always_send=True)
+
+
+def _positions(trades: list[Any]) -> set[Any]:
+    """Positions of open trades; the two legs of a spread are one."""
+    tags = ((trade, EntryTag.parse(trade.enter_tag)) for trade in trades)
+    return {trade.id if tag is None else tag.spread_id for trade, tag in tags}
 
 
 def _moment(time_ms: int) -> datetime:

@@ -115,10 +115,12 @@ class RegimeModels:
         """
         Let FreqAI add its answers, where a model is asked.
 
+        The host of a spread has been asked already, for its spread.
+
         An error of FreqAI ends a backtest. In a trading bot it is logged, and the model is missing
         on that candle, which has its stated effect.
         """
-        if self._silent:
+        if self._silent or metadata["pair"] not in self._strategy.modelled_markets():
             return frame
         if self._strategy.dp.runmode not in TRADE_MODES:
             return self._strategy.with_predictions(frame, metadata)

@@ -6,7 +6,7 @@ what each leg must do by the coordinator. It knows in which order Freqtrade asks
 
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -123,6 +123,9 @@ class SpreadBroker:
         self.desk.restore()
         self.results = SpreadResults(store)
         self.signalled: dict[str, Signalled] = {}
+        # Why the strategy takes no such spread, for as long as it does not; empty: it may.
+        self.refusal: Callable[[Candidate], str] = _no_refusal
+        self._refused: dict[str, str] = {}
         self._said: dict[str, int] = {}
         self._asked: dict[tuple[str, LegName], str] = {}
         self._seen: dict[tuple[str, LegName], tuple[Any, ...]] = {}
@@ -300,10 +303,13 @@ class SpreadBroker:
         place = next((i for i, c in enumerate(candidates) if c.spread_id == tag.spread_id), None)
         if place is None or candidates[place].direction is not tag.direction:
             return
+        if self._is_refused(candidates[place]):
+            return
         better = [
             other
             for other in candidates[:place]
-            if not isinstance(
+            if not self.refusal(other)
+            and not isinstance(
                 size_entry(self._case(other, (), bands, now_ms), self._settings), Refusal
             )
         ]
@@ -324,6 +330,15 @@ class SpreadBroker:
         )
         if self.advice is not None:
             self.advice.entered(case.candidate, case.bands, case.model)
+
+    def _is_refused(self, candidate: Candidate) -> bool:
+        """Whether the strategy refuses a spread; logged once, until it has another reason."""
+        why, before = self.refusal(candidate), self._refused.get(candidate.spread_id, "")
+        self._refused[candidate.spread_id] = why
+        if why and why != before:
+            level = logging.INFO if self.live else logging.DEBUG
+            logger.log(level, "[STRATEGY] %s is not entered: %s", candidate.spread_id, why)
+        return bool(why)
 
     def _case(
         self,
@@ -380,8 +395,8 @@ class SpreadBroker:
             return True
         return self.live and self._strategy.dp.check_delisting(market) is not None
 
-    def _account(self, open_trades: int) -> AccountView:
-        wallets = self._strategy.wallets
+    def promised(self) -> tuple[int, float]:
+        """Return trade slots and margin of legs that are to be entered and are no trades yet."""
         margin, legs = 0.0, 0
         for record in self.desk.records.values():
             for leg in LegName:
@@ -391,6 +406,11 @@ class SpreadBroker:
                 legs += order.client_order_id not in record.names.values()
                 price = self._view.close_of(record.market(leg), record.signal_ms)
                 margin += float(order.quantity) * price / self._settings.sizing.leverage
+        return legs, margin
+
+    def _account(self, open_trades: int) -> AccountView:
+        wallets = self._strategy.wallets
+        legs, margin = self.promised()
         return AccountView(
             equity=float(wallets.get_total_stake_amount()),
             available=float(wallets.get_available_stake_amount()) * PRICE_ROOM - margin,
@@ -559,6 +579,10 @@ def _trade_of(record: SpreadRecord, leg: LegName, trades: list[Any]) -> Any:
         return None
     closed = (trade for trade in Trade.get_trades_proxy(is_open=False) if trade.id == trade_id)
     return next((trade for trade in closed if EntryTag.marks(trade, spread_id, leg)), None)
+
+
+def _no_refusal(candidate: Candidate) -> str:
+    return ""
 
 
 def _liquidation_share(open_rate: float, liquidation: float | None, rate: float) -> float:

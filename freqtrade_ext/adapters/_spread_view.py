@@ -16,6 +16,7 @@ import pandas as pd
 from scipy.stats import false_discovery_control
 
 from freqtrade_ext.adapters._candles import leg_candles
+from freqtrade_ext.risk import coin_of
 from freqtrade_ext.settings import SpreadSettings
 from freqtrade_ext.spreads import (
     Bands,
@@ -130,6 +131,11 @@ class SpreadView:
             (each for each in self.spreads_of(market) if each.spread_id in self.tracks), None
         )
         return [] if first is None else [Shown(first, self.tracks[first.spread_id])]
+
+    def claims(self, market: str, times: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """At which candles (open times, ms) the coin of a market belongs to a spread."""
+        is_leg = coin_of(market) in {coin_of(leg) for leg in self.markets}
+        return np.full(len(times), is_leg)
 
     def take_over(self, specs: dict[str, SpreadSpec], barred: frozenset[str]) -> None:
         """

@@ -16,6 +16,7 @@ from freqtrade.plugins.pairlist.pairlist_helpers import expand_pairlist
 
 from freqtrade_ext.adapters._candles import market_history
 from freqtrade_ext.adapters._spread_view import Shown, SpreadView
+from freqtrade_ext.risk import coin_of
 from freqtrade_ext.scanner import (
     Selection,
     SelectionCache,
@@ -103,6 +104,19 @@ class UniverseView(SpreadView):
             for spec in self.spreads_of(market)
             if (track := self.tracks.get(spec.spread_id)) is not None and track.fits
         ]
+
+    def claims(self, market: str, times: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """At which candles (open times, ms) the coin of a market is in a spread that is chosen."""
+        claimed = np.zeros(len(times), dtype=bool)
+        for leg in self._legs_of(coin_of(market)):
+            for shown in self.shown_of(leg):
+                if shown.candles is not None:
+                    claimed |= np.isin(times, shown.track.time_ms[shown.candles])
+        return claimed
+
+    def _legs_of(self, coin: str) -> set[str]:
+        legs = (leg for spec in self.specs.values() for leg in spec.markets)
+        return {leg for leg in legs if coin_of(leg) == coin}
 
     def _tradable(self, spread_id: str, qvalues: npt.NDArray[Any] | None) -> npt.NDArray[np.bool_]:
         return super()._tradable(spread_id, qvalues) & self._allowed(spread_id)

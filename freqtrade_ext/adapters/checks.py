@@ -37,6 +37,7 @@ from freqtrade_ext.adapters._scored_checks import (
     SPREAD_CHECKS,
     loaded_scored_strategy,
     scored_checks,
+    trades_spreads,
 )
 from freqtrade_ext.adapters.execution_store import InboxTable, LeaseTable
 from freqtrade_ext.errors import ConfigError, StoreError
@@ -148,15 +149,18 @@ def _all(
     scored = loaded_scored_strategy(config)
     if scored is None:
         yield from (_slots(config), _margin(config))
+    else:
+        yield from scored_checks(config, scored)
+    listed = list(config["exchange"].get("pair_whitelist") or []) if scored else []
+    if trades_spreads(scored):
         book = _book(config, settings)
         yield book.check
         yield from _data(config, book.contents, now)
-        markets = _legs(book.contents)
+        markets = sorted({*_legs(book.contents), *listed})
     else:
-        yield from scored_checks(config, scored)
-        reason = f"{scored.get_strategy_name()} trades single markets"
+        reason = f"{scored.get_strategy_name()} trades single markets" if scored else ""
         yield from (Check.skip(name, reason) for name in SPREAD_CHECKS)
-        markets = list(config["exchange"].get("pair_whitelist") or [])
+        markets = listed
     yield from _folder(Path(config["user_data_dir"]))
     yield _recovery_report(Path(config["user_data_dir"]))
     yield from _database(config, round(now.timestamp() * 1000))

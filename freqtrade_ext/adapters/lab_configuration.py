@@ -29,6 +29,8 @@ class UserConfiguration:
         Name of the strategy.
     folders : tuple of Path
         Where strategies are looked for; only those that exist.
+    protections : Path
+        Folder of the user's protections; it need not exist.
     book : Path
         The user's spread book; it need not exist.
     """
@@ -36,6 +38,7 @@ class UserConfiguration:
     raw: dict[str, Any]
     strategy: str
     folders: tuple[Path, ...]
+    protections: Path
     book: Path
 
 
@@ -65,6 +68,7 @@ def load_user_configuration(files: list[str]) -> UserConfiguration:
         raw=raw,
         strategy=str(raw["strategy"]),
         folders=folders,
+        protections=user_data / "protections",
         book=user_data / settings.spreads.book,
     )
 

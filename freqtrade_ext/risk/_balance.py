@@ -10,6 +10,7 @@ __all__ = [
     "PositionRefusal",
     "PositionSize",
     "balance_factor",
+    "coin_of",
     "is_excluded",
     "may_open",
     "notional_at_risk",
@@ -170,5 +171,16 @@ def is_excluded(market: str, settings: RiskSettings) -> bool:
     (``"DOGE/USDT:USDT"``); upper and lower case are the same.
     """
     names = {entry.strip().upper() for entry in settings.excluded}
-    name = market.strip().upper()
-    return name in names or name.split("/")[0] in names
+    return market.strip().upper() in names or coin_of(market) in names
+
+
+def coin_of(market: str) -> str:
+    """
+    Return the coin of a market, in upper case: two markets of one coin rise and fall together.
+
+    Examples
+    --------
+    >>> coin_of("BTC/USDT:USDT") == coin_of("BTC/USDC:USDC")
+    True
+    """
+    return market.strip().upper().split("/")[0]

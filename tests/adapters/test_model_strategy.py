@@ -91,7 +91,7 @@ def test_a_veto_reaches_the_decision_of_an_entry(tmp_path):
     candidate = next(each for each, _ in verdicts(strategy) if each.direction.sign > 0)
     case = strategy.broker._case(candidate, (), strategy._bands(), candidate.time_ms + 3_600_000)
     assert case.model.vetoes
-    refusal = size_entry(case, strategy._ext.model_copy(update={"max_open_spreads": 9}))
+    refusal = size_entry(case, strategy._spread_settings.model_copy(update={"max_open_spreads": 9}))
     assert isinstance(refusal, Refusal)
 
 

@@ -6,6 +6,7 @@ Bugs planted by hand, each caught by the test named:
 2. a person's entry has an old tag -> test_an_entry_of_a_person_has_no_tag
 3. a working order is at rest -> test_at_rest_is_no_order_on_its_way_and_every_stop_placed
 4. a position without its stop is at rest -> the same
+5. a leg of a spread has to have a stop -> test_a_leg_is_none_of_its_positions
 """
 
 from decimal import Decimal
@@ -91,3 +92,9 @@ def test_at_rest_is_no_order_on_its_way_and_every_stop_placed(owner, words):
     add_order(trade, trade.exit_side, 1.0, 97.0, filled=0.0, is_open=True)
     Trade.commit()
     assert not owner.is_at_rest()
+
+
+def test_a_leg_is_none_of_its_positions(owner):
+    """Whether a spread is whole its own desk says."""
+    position(Trade, enter_tag="ETH-BTC long A")
+    assert owner.is_at_rest()

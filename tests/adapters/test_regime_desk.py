@@ -21,6 +21,8 @@ Bugs planted by hand, each caught by the test named:
 17. messages that were sent are kept -> test_a_message_that_was_sent_is_not_said_again
 18. an account that cannot be watched is silent, or told of in each look
     -> test_a_position_without_a_price_is_told_once
+19. a leg's stop on the exchange is renamed -> test_a_stop_on_the_exchange_gets_our_name
+20. another quote currency of a barred coin is entered -> test_a_market_may_be_refused
 """
 
 import math
@@ -201,6 +203,7 @@ def test_a_market_may_be_refused():
     assert "ext.risk.excluded" in desk.refusal("DOGE/USDT:USDT")
     desk.barred = frozenset({BTC})
     assert "spread book" in desk.refusal(BTC)
+    assert "spread book" in desk.refusal("BTC/USDC:USDC")
     desk.is_unsettled = lambda pair: pair == ETH
     assert "has not settled" in desk.refusal(ETH)
     desk.is_unsettled = lambda pair: False
@@ -362,8 +365,9 @@ def test_the_rule_behind_a_stop_is_named():
 
 
 def test_a_stop_on_the_exchange_gets_our_name():
-    for strategy, pair in (("RegimeScore", ETH), ("Another", BTC)):
-        trade = position(Trade, pair=pair, strategy=strategy)
+    leg = {"strategy": "RegimeScore", "enter_tag": "ETH-BTC long A"}
+    for fields in ({"strategy": "RegimeScore"}, {"strategy": "Another"}, leg):
+        trade = position(Trade, **fields)
         left(trade, 1.0, 97.0)
         trade.exit_reason = "stoploss_on_exchange"
     Trade.commit()
@@ -371,9 +375,9 @@ def test_a_stop_on_the_exchange_gets_our_name():
     assert {t.exit_reason for t in Trade.get_trades().all()} == {"stoploss_on_exchange"}
     Desk().loop(at(1))
     Trade.session.expire_all()
-    assert {t.strategy: t.exit_reason for t in Trade.get_trades().all()} == {
-        "RegimeScore": "SL_HIT", "Another": "stoploss_on_exchange",
-    }  # fmt: skip
+    trades = sorted(Trade.get_trades().all(), key=lambda trade: trade.id)
+    words = [trade.exit_reason for trade in trades]
+    assert words == ["SL_HIT", "stoploss_on_exchange", "stoploss_on_exchange"]
 
 
 # Scenario: half a day under water, then back

@@ -32,7 +32,7 @@ from freqtrade.persistence import PairLocks
 
 from freqtrade_ext.adapters._model_answers import STATES, ModelAnswers, market_target
 from freqtrade_ext.adapters._regime_models import RegimeModels, advice_of
-from freqtrade_ext.adapters.strategies import RegimeStrategy, SpreadStrategy
+from freqtrade_ext.adapters.strategies import CombinedStrategy, RegimeStrategy
 from freqtrade_ext.learning import LearningSettings, ModelState, TradeLevels, explain
 
 from .desk_doubles import config_of, write_book
@@ -114,7 +114,7 @@ def _books(backtest_books, monkeypatch):
     monkeypatch.setattr(PairLocks, "use_db", False)
     monkeypatch.setattr(PairLocks, "locks", [])
     monkeypatch.setattr(PairLocks, "timeframe", "1h")
-    module = "freqtrade_ext.adapters.strategies._regime_strategy"
+    module = "freqtrade_ext.adapters.strategies._staged_strategy"
     monkeypatch.setattr(f"{module}.funding_gaps", lambda provider, markets: ())
 
 
@@ -374,14 +374,19 @@ def test_the_markets_that_have_a_model():
     assert set(strategy.modelled_markets()) == {ETH}
 
 
+def test_the_model_of_a_spread_is_not_asked_again_for_its_host():
+    strategy = live(Answering())
+    strategy.dp.frames[BTC] = candles([1.0])
+    strategy.desk.barred = frozenset({BTC})
+    frame = walk()
+    assert strategy._layer_models.predict(frame, {"pair": BTC}) is frame
+    assert strategy._layer_models.predict(frame, {"pair": ETH}) is not frame
+
+
 def test_one_class_can_have_both_kinds_of_models(tmp_path):
     """A strategy of spreads and of single markets: the spread's host keeps its own target."""
-
-    class Both(SpreadStrategy, RegimeStrategy):
-        pass
-
     write_book(tmp_path)
-    both = Both(config_of(tmp_path) | {"freqai": FREQAI})
+    both = CombinedStrategy(config_of(tmp_path) | {"freqai": FREQAI})
     assert both.model_target(ETH) == "ETH-BTC"
     assert market_target(ETH) == "ETH_USDT_USDT"
     assert both.model_target(BTC) == "BTC_USDT_USDT"
@@ -461,12 +466,14 @@ def test_a_bot_remembers_its_trades_where_that_is_wanted(enabled, warned, tmp_pa
     outcome = {"enabled": enabled, "min_confidence": 0.6 if warned else 0.0}
     strategy = strategy_of(freqai={}, learning={"outcome": outcome})
     strategy.config["user_data_dir"] = tmp_path
-    strategy._outcomes = strategy._new_outcomes()
-    assert (strategy._outcomes is not None) == enabled
+    strategy._scored_outcomes = strategy._new_scored_outcomes()
+    assert (strategy._scored_outcomes is not None) == enabled
     assert ("min_confidence refuses no scored entry" in caplog.text) == warned
     if enabled:
         filled = []
-        strategy._outcomes = SimpleNamespace(filled=lambda trade, order: filled.append(order))
+        strategy._scored_outcomes = SimpleNamespace(
+            filled=lambda trade, order: filled.append(order)
+        )
         strategy._desk = SimpleNamespace()
         trade = SimpleNamespace(entry_side="buy", exit_side="sell", exit_reason="", is_open=True)
         order = SimpleNamespace(ft_order_side="buy")

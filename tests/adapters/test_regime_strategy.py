@@ -413,7 +413,7 @@ def test_an_exit_says_why_it_leaves():
 def test_a_callback_that_fails_does_nothing():
     trade = position(LocalTrade, id=1)
     strategy = with_desk(error=RuntimeError("x"))
-    strategy._account_is_known = True
+    strategy._books_are_read = True
     assert ask_exit(strategy, trade) is None
     assert ask_adjust(strategy, trade) is None
     assert strategy.custom_stoploss(ETH, trade, moment(END), 100.0, 0.0, False) is None

@@ -1,6 +1,8 @@
-"""The doctor on an installation that trades scored positions.
+"""The doctor on an installation that trades scored positions, alone or beside spreads.
 
-Bugs planted by hand: a missing protection is not noticed; spot is refused; too few slots pass.
+Bugs planted by hand: a missing protection is not noticed; spot is refused; too few slots pass;
+beside spreads, slots of spreads are not counted, spot passes, a fixed stake passes, the spread book
+is not looked at.
 """
 
 import json
@@ -10,7 +12,13 @@ from pathlib import Path
 import pytest
 
 from freqtrade_ext.adapters._check_result import CheckStatus
-from freqtrade_ext.adapters._scored_checks import loaded_scored_strategy, scored_checks
+from freqtrade_ext.adapters._scored_checks import (
+    loaded_scored_strategy,
+    scored_checks,
+    trades_spreads,
+)
+
+from .desk_doubles import write_book
 
 USER_DATA = Path(__file__).resolve().parents[2] / "user_data"
 
@@ -82,3 +90,55 @@ def test_the_example_configuration_is_valid():
     load_part(document["ext"], "signals", SignalSettings)
     risk = load_part(document["ext"], "risk", RiskSettings)
     assert document["max_open_trades"] == risk.balance.max_positions
+
+
+# Spreads and scores in one bot
+
+
+@pytest.fixture
+def shared(config, tmp_path):
+    write_book(tmp_path)
+    return config | {
+        "strategy": "SpreadsAndScores", "max_open_trades": 9, "stake_amount": "unlimited",
+    }  # fmt: skip
+
+
+def test_a_bot_of_both_is_well_with_room_for_both(shared):
+    checks = found(shared)
+    assert {check.status for check in checks.values()} == {CheckStatus.OK}
+    room = checks["max_open_trades"].text
+    assert room == "room for 2 spreads of two legs and 5 positions"
+    assert trades_spreads(loaded_scored_strategy(shared))
+
+
+@pytest.mark.parametrize(
+    ("slots", "status"),
+    [(1, CheckStatus.FAIL), (8, CheckStatus.WARN), (-1, CheckStatus.OK), (9, CheckStatus.OK)],
+)
+def test_slots_are_counted_for_both(shared, slots, status):
+    check = found(shared | {"max_open_trades": slots})["max_open_trades"]
+    assert check.status is status
+    if status is not CheckStatus.OK:
+        assert check.advice.startswith("set it to 9")
+
+
+def test_a_fixed_stake_and_spot_are_failures_beside_spreads(shared):
+    assert found(shared | {"stake_amount": 100})["stake amount"].status is CheckStatus.FAIL
+    strategy = loaded_scored_strategy(shared)
+    spot = shared | {"trading_mode": "spot", "margin_mode": ""}
+    statuses = {check.name: check.status for check in scored_checks(spot, strategy)}
+    assert statuses["margin mode"] is CheckStatus.FAIL
+    wrong = shared | {"ext": {"risk": {"balance": {"max_positions": 0}}}}
+    statuses = {check.name: check.status for check in scored_checks(wrong, strategy)}
+    assert statuses["max_open_trades"] is CheckStatus.SKIP
+
+
+def test_scores_alone_have_no_spreads(config):
+    assert not trades_spreads(loaded_scored_strategy(config))
+    assert trades_spreads(None)
+
+
+def test_the_example_configuration_of_both_has_room_for_both(shared):
+    document = json.loads((USER_DATA / "config-both.json").read_text("utf-8"))
+    checks = found(shared | document)
+    assert {check.status for check in checks.values()} == {CheckStatus.OK}

@@ -17,6 +17,7 @@ from freqtrade.strategy import IStrategy
 from freqtrade_ext.adapters._spread_orders import SpreadOrders
 from freqtrade_ext.adapters._universe_view import UniverseView
 from freqtrade_ext.adapters.strategies import SpreadStrategy, _guarded_strategy
+from freqtrade_ext.adapters.strategies._staged_strategy import StagedStrategy
 from freqtrade_ext.errors import StoreError, VenueError
 from freqtrade_ext.risk import CloseReason
 
@@ -106,7 +107,7 @@ def overridden():
     """Callbacks of Freqtrade that the strategy implements."""
     return {
         name
-        for name, function in vars(SpreadStrategy).items()
+        for name, function in (vars(StagedStrategy) | vars(SpreadStrategy)).items()
         if inspect.isfunction(function) and not name.startswith("_") and hasattr(IStrategy, name)
     }
 
@@ -116,7 +117,8 @@ def test_a_callback_fails_closed(strategy, name, caplog):
     strategy._broker, strategy._execution = Broken(), live_execution()
     arguments, answer = ANSWERS[name]
     assert getattr(strategy, name)(**arguments) == answer
-    assert f"SpreadStrategy.{name} failed" in caplog.text
+    owner = "StagedStrategy" if name == "bot_loop_start" else "SpreadStrategy"
+    assert f"{owner}.{name} failed" in caplog.text
     assert "disk full" in caplog.text
 
 

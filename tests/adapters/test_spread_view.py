@@ -287,3 +287,13 @@ def test_live_candles_are_taken_without_a_copy(feed, frames):
     view.board(bands_for(view))
     for name, frame in before.items():
         assert frame.equals(frames[name])
+
+
+def test_the_coins_of_the_book_belong_to_it_on_every_candle(tmp_path):
+    view = SpreadView({"ETH-BTC": spec_of()}, settings_of(), HOUR_MS)
+    times = np.array([START_MS, START_MS + HOUR_MS])
+    for name in (ETH, BTC, "ETH/USDC:USDC"):
+        assert view.claims(name, times).tolist() == [True, True]
+    assert view.claims("SOL/USDT:USDT", times).tolist() == [False, False]
+    view.take_over({}, frozenset())
+    assert not view.claims(ETH, times).any()

@@ -222,3 +222,20 @@ def test_short_names_are_never_shared():
     names = _names(["BTC/USDT:USDT", "BTC/USDC:USDC", "币/USDT:USDT", "安/USDT:USDT"])
     assert len(set(names.values())) == 4
     assert set(names.values()) == {"BTC", "BTC_2", "_", "__2"}
+
+
+def test_a_coin_belongs_to_a_spread_while_it_is_chosen(view):
+    """And not before: that it will be is knowledge of the future."""
+    times = view.candles_of(ETH).time_ms
+    own, partner, other = (view.claims(name, times) for name in (ETH, BTC, "ETH/USDC:USDC"))
+    assert own.any()
+    assert not own.all()
+    assert own.tolist() == partner.tolist() == other.tolist()
+    shown = np.isfinite(columns_of(view, ETH)["z_score"])
+    assert own[shown].all()
+    assert not view.claims("DOGE/USDT:USDT", times).any()
+
+
+def columns_of(view, market):
+    frame = candles(np.ones(COUNT))
+    return add_spread_columns(frame, view, market, bands_for(view))

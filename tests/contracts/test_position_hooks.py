@@ -27,10 +27,10 @@ NOW = datetime(2024, 1, 1, 12, tzinfo=UTC)
 # Shims
 
 
-@pytest.mark.parametrize("name", ["RegimeScore", "SpreadArbitrage"])
+@pytest.mark.parametrize("name", ["RegimeScore", "SpreadArbitrage", "SpreadsAndScores"])
 @pytest.mark.parametrize("mode", ["futures", "spot"])
-def test_both_strategies_load(name, mode, tmp_path):
-    if (name, mode) == ("SpreadArbitrage", "spot"):
+def test_every_strategy_loads(name, mode, tmp_path):
+    if name != "RegimeScore" and mode == "spot":
         pytest.skip("one leg of a spread is sold short")
     save_book(SpreadBook(created_at=NOW, timeframe="1h"), tmp_path / "pairs_config.json")
     config = {
@@ -46,8 +46,8 @@ def test_both_strategies_load(name, mode, tmp_path):
 def test_every_shim_is_short():
     shims = [*USER_DATA.glob("*/*.py")]
     assert {path.stem for path in shims} == {
-        "RegimeScore", "SpreadArbitrage", "StoplossFrequency", "KillSwitch", "TradeObjective",
-        "SpreadDirectionRegressor", "SignalClassifier", "TradeOutcomeModel",
+        "RegimeScore", "SpreadArbitrage", "SpreadsAndScores", "StoplossFrequency", "KillSwitch",
+        "TradeObjective", "SpreadDirectionRegressor", "SignalClassifier", "TradeOutcomeModel",
     }  # fmt: skip
     assert all(len(path.read_text("utf-8").splitlines()) < 30 for path in shims)
 

@@ -4,10 +4,10 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from freqtrade.enums import TRADE_MODES, TradingMode
+from freqtrade.enums import TradingMode
 from freqtrade.exceptions import ExchangeError, OperationalException
 from freqtrade.exchange import timeframe_to_msecs
 from freqtrade.strategy import stoploss_from_absolute
@@ -16,7 +16,6 @@ from pandas import DataFrame
 from freqtrade_ext import __version__
 from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._exit_reasons import close_reason_of
-from freqtrade_ext.adapters._funding_check import funding_gaps
 from freqtrade_ext.adapters._host_patches import load_protections_of_users
 from freqtrade_ext.adapters._layer_alarm import LayerAlarm
 from freqtrade_ext.adapters._market_track import MarketTrack
@@ -42,9 +41,9 @@ from freqtrade_ext.adapters._regime_settings import (
 )
 from freqtrade_ext.adapters._trade_outcomes import TradeOutcomes, outcome_path
 from freqtrade_ext.adapters.risk_store import MemoryRiskStore, RiskStore
-from freqtrade_ext.adapters.strategies._guarded_strategy import GuardedStrategy
 from freqtrade_ext.adapters.strategies._model_strategy import ModelStrategy
-from freqtrade_ext.errors import ConfigError, CorruptStateError, ExtensionError, StoreError
+from freqtrade_ext.adapters.strategies._staged_strategy import StagedStrategy
+from freqtrade_ext.errors import ConfigError, ExtensionError, StoreError
 from freqtrade_ext.risk import Close, Reduce, RiskSettings
 from freqtrade_ext.settings import load_part, load_settings
 from freqtrade_ext.signals import (
@@ -55,6 +54,10 @@ from freqtrade_ext.signals import (
     startup_candles,
 )
 
+if TYPE_CHECKING:
+    from freqtrade_ext.adapters._live_execution import ExecutionOwner
+    from freqtrade_ext.adapters._position_orders import PositionOrders
+
 __all__ = ["RegimeStrategy"]
 
 logger = logging.getLogger(__name__)
@@ -63,7 +66,7 @@ logger = logging.getLogger(__name__)
 load_protections_of_users()
 
 
-class RegimeStrategy(GuardedStrategy, ModelStrategy):
+class RegimeStrategy(StagedStrategy, ModelStrategy):
     """
     Scored long and short positions in single markets.
 
@@ -119,13 +122,11 @@ class RegimeStrategy(GuardedStrategy, ModelStrategy):
         self.startup_candle_count = startup_candles(timeframe, self._signals)
         self._alarm = LayerAlarm(self._tell)
         self._layer_models = RegimeModels(self, self._signals)
-        self._outcomes: RegimeOutcomes | None = None
+        self._scored_outcomes: RegimeOutcomes | None = None
         self._desk: RegimeDesk | None = None
         self._inputs: RegimeInputs | None = None
         self._listed: frozenset[str] = frozenset()
         self._risk_kept: tuple[Any, RiskSettings] | None = None
-        self._now_ms = 0
-        self._account_is_known = False
 
     @property
     def protections(self) -> list[dict[str, Any]]:
@@ -141,11 +142,6 @@ class RegimeStrategy(GuardedStrategy, ModelStrategy):
             self._desk = self._new_desk()
         return self._desk
 
-    @property
-    def _is_trading(self) -> bool:
-        """Whether this is a trading bot, real or dry-run."""
-        return self.dp.runmode in TRADE_MODES
-
     def _new_desk(self) -> RegimeDesk:
         store: RiskStore = MemoryRiskStore()
         if self._is_trading:
@@ -158,41 +154,48 @@ class RegimeStrategy(GuardedStrategy, ModelStrategy):
         leverage = self._signals.leverage
         return RegimeDesk(self, self.inputs, self._risk_now, leverage, store, live=self._is_trading)
 
-    def bot_start(self, **kwargs: Any) -> None:
-        """Continue the positions of an earlier run, under the order guard in live mode."""
-        try:
-            if self._is_trading:
-                checked(self._signals, self._risk, self.parameter_values())
-            self._desk = self._new_desk()
-        except (ConfigError, CorruptStateError, StoreError) as error:
-            raise OperationalException(str(error)) from error
+    def prepare(self) -> None:
+        """Continue the positions of an earlier run."""
+        if self._is_trading:
+            checked(self._signals, self._risk, self.parameter_values())
+        self._desk = self._new_desk()
         self._layer_models.start()
         if self._is_trading:
-            self._start_trading()
-        elif self.dp.runmode.value == "backtest" and self._trades_futures:
-            for gap in funding_gaps(self.dp, self.dp.current_whitelist()):
-                logger.warning("[STRATEGY] %s", gap)
+            self._desk.bar(self.barred_markets())
+        super().prepare()
 
-    def _start_trading(self) -> None:
-        # Only a trading bot needs them; a backtest must not load them.
-        from freqtrade_ext.adapters._position_orders import PositionOrders
+    def barred_markets(self) -> frozenset[str]:
+        """Return the markets that are left to spreads; asked in a trading bot only."""
+        # Only a trading bot has a database; a backtest must not even import its tables.
         from freqtrade_ext.adapters._spread_markets import spread_markets
 
-        self.desk.barred = spread_markets(self.config, self._ext.spreads)
-        if self.desk.barred:
-            names = ", ".join(sorted(self.desk.barred))
-            logger.info("[STRATEGY] left to the spreads of this database: %s", names)
-        owner = PositionOrders(
+        return spread_markets(self.config, self._ext.spreads)
+
+    def traded_markets(self) -> list[str]:
+        """Return the markets of the pairlist."""
+        return list(self.dp.current_whitelist())
+
+    def order_owner(self) -> "ExecutionOwner":
+        """Say whose the orders are."""
+        return self._position_orders()
+
+    def _position_orders(self) -> "PositionOrders":
+        from freqtrade_ext.adapters._position_orders import PositionOrders
+
+        return PositionOrders(
             self.desk.words,
             self.guarded_markets,
             places_stops=bool(self.order_types.get("stoploss_on_exchange")),
         )
-        self.start_execution(self._execution_settings, owner)
-        self._outcomes = self._new_outcomes()
+
+    def take_over(self) -> None:
+        """Know which markets have an order that has not settled; tell of a stop."""
+        self._scored_outcomes = self._new_scored_outcomes()
         self.desk.is_unsettled = self._is_unsettled
         self.desk.resume()
+        super().take_over()
 
-    def _new_outcomes(self) -> RegimeOutcomes | None:
+    def _new_scored_outcomes(self) -> RegimeOutcomes | None:
         """Remember what becomes of the bot's own entries, where that is wanted."""
         settings = self.learning.outcome
         if not settings.enabled:
@@ -222,25 +225,17 @@ class RegimeStrategy(GuardedStrategy, ModelStrategy):
             self._listed |= frozenset(provider.current_whitelist())
         return self._listed | super().guarded_markets()
 
-    @answer_on_error(None)
-    def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
-        """Look at the books and the account, before anything is decided."""
-        now_ms = _ms(current_time)
-        if now_ms < self._now_ms:  # hyperopt starts its next backtest
-            tracks = self.desk.tracks
-            self._desk = self._new_desk()
-            self.desk.tracks = tracks
-        self._now_ms = now_ms
-        is_known = False
-        try:
-            with self.fresh_books():
-                self.loop_execution()
-                self.desk.loop(now_ms)
-            is_known = True
-        finally:
-            # No entries on an account that could not be looked at. Not before: a person's order
-            # comes from another thread, and the books may be waiting for it.
-            self._account_is_known = is_known
+    def begin_anew(self) -> None:
+        """Forget the positions of the backtest before; its frames are those of the next one."""
+        tracks = self.desk.tracks
+        self._desk = self._new_desk()
+        self.desk.tracks = tracks
+        super().begin_anew()
+
+    def look(self, now_ms: int) -> None:
+        """Look at the account."""
+        self.desk.loop(now_ms)
+        super().look(now_ms)
 
     # Signals
 
@@ -401,7 +396,7 @@ class RegimeStrategy(GuardedStrategy, ModelStrategy):
         """Answer the margin, 0 to refuse; an entry forced by a person keeps its own."""
         if ScoreTag.parse(entry_tag) is None:
             return proposed_stake
-        if not self._account_is_known:
+        if not self._books_are_read:
             return 0.0
         entry = Entry(pair, side, current_rate, _ms(current_time))
         return self.desk.stake(entry, leverage, max_stake)
@@ -421,7 +416,7 @@ class RegimeStrategy(GuardedStrategy, ModelStrategy):
     ) -> bool:
         """Let an entry pass unless a rule refuses its market, also one that a person forces."""
         reason = self.desk.refusal(pair)
-        if reason or not self._account_is_known:
+        if reason or not self._books_are_read:
             why = reason or "the account has not been looked at yet"
             logger.info("[STRATEGY] %s is not entered: %s", pair, why)
             return False
@@ -508,8 +503,8 @@ class RegimeStrategy(GuardedStrategy, ModelStrategy):
             trade.exit_reason = self.desk.exit_reason(trade, trade.exit_reason)
         if not trade.is_open:
             self.desk.closed(trade)
-        if self._outcomes is not None:
-            self._outcomes.filled(trade, order)
+        if self._scored_outcomes is not None:
+            self._scored_outcomes.filled(trade, order)
         if self._is_trading and order.ft_order_side == trade.entry_side:
             self._layer_models.entered(pair, self.desk.levels(trade, _ms(current_time)))
 

@@ -5,7 +5,6 @@ import math
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,7 +19,6 @@ from freqtrade_ext import __version__
 from freqtrade_ext.adapters._book_renewal import BookRenewal, Host
 from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._candles import epoch_ms, leg_candles
-from freqtrade_ext.adapters._funding_check import funding_gaps
 from freqtrade_ext.adapters._leg_markets import LegMarkets
 from freqtrade_ext.adapters._spread_advice import SpreadAdvice
 from freqtrade_ext.adapters._spread_broker import Signalled, SpreadBroker
@@ -34,8 +32,8 @@ from freqtrade_ext.adapters._spread_view import SpreadView
 from freqtrade_ext.adapters._tags import EntryTag
 from freqtrade_ext.adapters._trade_outcomes import TradeOutcomes, outcome_path
 from freqtrade_ext.adapters._universe_view import UniverseView, searched_markets
-from freqtrade_ext.adapters.strategies._guarded_strategy import GuardedStrategy
 from freqtrade_ext.adapters.strategies._model_strategy import ModelStrategy
+from freqtrade_ext.adapters.strategies._staged_strategy import StagedStrategy
 from freqtrade_ext.errors import ConfigError, StoreError
 from freqtrade_ext.learning import Explanation
 from freqtrade_ext.scanner import ScanSection, ScanSettings, SelectionPlan, walk_profile
@@ -43,7 +41,7 @@ from freqtrade_ext.settings import SpreadSettings, load_part, load_settings
 from freqtrade_ext.spreads import Bands, LegCandles, MemoryStore, SpreadSpec, load_book
 
 if TYPE_CHECKING:
-    from freqtrade_ext.adapters._live_execution import LiveExecution
+    from freqtrade_ext.adapters._live_execution import ExecutionOwner, LiveExecution
     from freqtrade_ext.adapters._spread_orders import SpreadOrders
 
 __all__ = ["SpreadStrategy"]
@@ -51,7 +49,7 @@ __all__ = ["SpreadStrategy"]
 logger = logging.getLogger(__name__)
 
 
-class SpreadStrategy(GuardedStrategy, ModelStrategy):
+class SpreadStrategy(StagedStrategy, ModelStrategy):
     """
     Market-neutral trading of the spreads in the spread book.
 
@@ -61,6 +59,7 @@ class SpreadStrategy(GuardedStrategy, ModelStrategy):
 
     INTERFACE_VERSION = 3
     timeframe = "1h"
+    startup_candle_count: int
     can_short = True
     process_only_new_candles = True
     use_exit_signal = True
@@ -84,12 +83,16 @@ class SpreadStrategy(GuardedStrategy, ModelStrategy):
         timeframe = config.get("timeframe") or self.timeframe
         try:
             settings = load_settings(config.get("ext"), source="configuration")
-            self._ext, self._execution_settings = settings.spreads, settings.execution
+            self._spread_settings, self._execution_settings = settings.spreads, settings.execution
             self._scan = load_part(config.get("ext"), "scan", ScanSection, source="configuration")
-            self._book = Path(config["user_data_dir"]) / self._ext.book
-            searches = _searches(config, self._ext, self._scan)
-            view = _search_view(self._ext, self._scan.search, timeframe) if searches else None
-            self._view = view or _load_view(self._book, self._ext, timeframe)
+            self._book = Path(config["user_data_dir"]) / self._spread_settings.book
+            searches = _searches(config, self._spread_settings, self._scan)
+            view = (
+                _search_view(self._spread_settings, self._scan.search, timeframe)
+                if searches
+                else None
+            )
+            self._view = view or _load_view(self._book, self._spread_settings, timeframe)
             self._models = self._new_models(searches)
         except ConfigError as error:
             # Not ConfigurationError: Freqtrade answers that one with exit code 0.
@@ -98,15 +101,15 @@ class SpreadStrategy(GuardedStrategy, ModelStrategy):
         # depends on the book and on this package.
         book_bytes = b"" if searches else self._book.read_bytes()
         self.config["ext_fingerprint"] = sha256(__version__.encode() + book_bytes).hexdigest()
-        self.startup_candle_count = self._view.startup_candles
+        startup = [self.startup_candle_count, self._view.startup_candles]
         if self._scan.while_trading:
-            self.startup_candle_count = max(self.startup_candle_count, self._newcomer_candles())
+            startup.append(self._newcomer_candles())
+        self.startup_candle_count = max(startup)
         self._markets = LegMarkets()
         self._broker: SpreadBroker | None = None
         self._outcomes: TradeOutcomes | None = None
         self._renewal: BookRenewal | None = None
-        self._now_ms = 0
-        self._books_are_read = False
+        self._adjusts = False
 
     @property
     def broker(self) -> SpreadBroker:
@@ -123,7 +126,7 @@ class SpreadStrategy(GuardedStrategy, ModelStrategy):
             from freqtrade_ext.adapters.persistence import DatabaseStore
 
             store = DatabaseStore()
-        broker = SpreadBroker(self, self._view, self._markets, self._ext, store, mode)
+        broker = SpreadBroker(self, self._view, self._markets, self._spread_settings, store, mode)
         outcomes = self._new_outcomes(mode)
         if self._models is not None or outcomes is not None:
             broker.advice = SpreadAdvice(self, self.learning, self._models, outcomes)
@@ -157,7 +160,7 @@ class SpreadStrategy(GuardedStrategy, ModelStrategy):
     @property
     def asked_leverage(self) -> float:
         """The configured leverage of a leg."""
-        return self._ext.sizing.leverage
+        return self._spread_settings.sizing.leverage
 
     def explanation_of(self, spread_id: str) -> Explanation | None:
         """Why the model of a spread said what it said last; None in a backtest."""
@@ -187,47 +190,42 @@ class SpreadStrategy(GuardedStrategy, ModelStrategy):
         """Let the host's model predict; None where it cannot be asked, which has its effect."""
         return self.with_predictions(dataframe, metadata)
 
-    def bot_start(self, **kwargs: Any) -> None:
+    def prepare(self) -> None:
         """Read limits and fees once, and continue the spreads of an earlier run."""
         if isinstance(self._view, UniverseView):
             listed = list(self.dp._exchange.get_markets())
             self._view.search(searched_markets(self.config, listed))
-        try:
-            _check_bands(self._view.band_specs, self._bands())
-            leverage = self._ext.sizing.leverage
-            self._markets.read(self.dp, self._view.markets, self.config, leverage)
-        except ConfigError as error:
-            raise OperationalException(str(error)) from error
+        _check_bands(self._view.band_specs, self._bands())
+        leverage = self._spread_settings.sizing.leverage
+        self._markets.read(self.dp, self._view.markets, self.config, leverage)
         self._view.keep_listed(set(self._markets.known))
         self._broker = self._new_broker()
-        self._start_guard()
-        self._start_renewal()
-        if self.dp.runmode.value == "backtest" and self.config["trading_mode"] == "futures":
-            for gap in funding_gaps(self.dp, self._view.markets):
-                logger.warning("[STRATEGY] %s", gap)
+        super().prepare()
+
+    def traded_markets(self) -> list[str]:
+        """Return the legs of every spread."""
+        return self._view.markets
 
     def guarded_markets(self) -> frozenset[str]:
         """Return the legs of every spread in the book, or in it earlier in this run."""
         return frozenset(self._view.markets) | frozenset(self._markets.known)
 
-    def _start_guard(self) -> None:
-        if not self.broker.live:
-            return
+    def order_owner(self) -> "ExecutionOwner":
+        """Say whose the orders are: the desk's."""
+        return self._spread_orders()
+
+    def _spread_orders(self) -> "SpreadOrders":
         from freqtrade_ext.adapters._spread_orders import SpreadOrders
 
-        owner = SpreadOrders(
+        return SpreadOrders(
             desk=lambda: self.broker.desk,
-            markets=self.guarded_markets,
-            leverage=self._ext.sizing.leverage,
+            markets=lambda: SpreadStrategy.guarded_markets(self),
+            leverage=self._spread_settings.sizing.leverage,
             now_ms=lambda: int(time.time() * 1000),
         )
-        self.start_execution(
-            self._execution_settings, owner, partial(self._unwind_left_over, owner)
-        )
-        self.broker.execution = self._execution
 
     @answer_on_error(None)
-    def _unwind_left_over(self, owner: "SpreadOrders", execution: "LiveExecution") -> None:
+    def unwind(self, execution: "LiveExecution") -> None:
         """
         Go on with what an earlier run was unwinding; the first loop is seconds away.
 
@@ -235,18 +233,25 @@ class SpreadStrategy(GuardedStrategy, ModelStrategy):
         it did before; the orders only reduce.
         """
         self.broker.execution = execution
-        owner.unwind_left_over(execution.guard.send)
+        self._spread_orders().unwind_left_over(execution.guard.send)
+        super().unwind(execution)
+
+    def take_over(self) -> None:
+        """Let the book be renewed."""
+        self.broker.execution = self._execution
+        self._start_renewal()
+        super().take_over()
 
     def _start_renewal(self) -> None:
         """Let the book follow scans in the background; only a trading bot has a later book."""
-        if not (self.broker.live and self._scan.while_trading):
+        if not self._scan.while_trading:
             return
         self._renewal = BookRenewal(self._book, self._scan, self._host())
         self._renewal.restore(int(time.time() * 1000))
 
     def _host(self) -> Host:
         listed = list(self.dp._exchange.get_markets())
-        leverage = self._ext.sizing.leverage
+        leverage = self._spread_settings.sizing.leverage
         return Host(
             provider=self.dp,
             config=self.config,
@@ -274,26 +279,26 @@ class SpreadStrategy(GuardedStrategy, ModelStrategy):
 
     def _newcomer_candles(self) -> int:
         """Candles that a spread needs which joins the book later."""
-        hours = math.ceil(self._ext.refit_every_hours * 3_600_000 / self._view.candle_ms)
-        return self._ext.fit_window + hours + self._scan.search.z_window
+        hours = math.ceil(
+            self._spread_settings.refit_every_hours * 3_600_000 / self._view.candle_ms
+        )
+        return self._spread_settings.fit_window + hours + self._scan.search.z_window
 
-    @answer_on_error(None)
-    def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
-        """Report the time and the books, before anything is decided."""
-        now_ms = _ms(current_time)
-        self._books_are_read = False  # no entries on books that could not be read
-        if now_ms < self._now_ms:  # hyperopt starts its next backtest
-            signalled = self.broker.signalled
-            self._broker = self._new_broker()
-            self._broker.signalled = signalled
-        self._now_ms = now_ms
-        with self.fresh_books():
-            self.loop_execution()
-            self.broker.loop(now_ms)
-            if self._renewal is not None:
-                self._renewal.loop(now_ms)
-        self.position_adjustment_enable = self.broker.wants_adjustment()
-        self._books_are_read = True
+    def begin_anew(self) -> None:
+        """Forget the spreads of the backtest before; its signals hold for the next one too."""
+        signalled = self.broker.signalled
+        self._broker = self._new_broker()
+        self._broker.signalled = signalled
+        super().begin_anew()
+
+    def look(self, now_ms: int) -> None:
+        """Report the time and the books of every leg."""
+        self.broker.loop(now_ms)
+        if self._renewal is not None:
+            self._renewal.loop(now_ms)
+        self._adjusts = self.broker.wants_adjustment()
+        self.position_adjustment_enable = self._adjusts
+        super().look(now_ms)
 
     def informative_pairs(self) -> list[tuple[str, str, str]]:
         """Ask for candles and funding rates of every leg, in the pairlist or not."""
@@ -356,7 +361,7 @@ class SpreadStrategy(GuardedStrategy, ModelStrategy):
         **kwargs: Any,
     ) -> float:
         """Answer the configured leverage, never above the exchange's bracket."""
-        return min(self._ext.sizing.leverage, max_leverage)
+        return min(self._spread_settings.sizing.leverage, max_leverage)
 
     @answer_on_error(0.0)
     def custom_stake_amount(

@@ -76,6 +76,8 @@ class CrashStage:
             shutil.rmtree(folder)
         folder.mkdir(parents=True)
         _copy_strategies(user, folder / "strategies")
+        if user.protections.is_dir():  # a strategy that names one does not start without it
+            shutil.copytree(user.protections, folder / "protections", ignore=_CACHES)
         market = lab_market(seed, current_minute(), groups=SPREADS, names=names_of_book(user.book))
         rehearsal = Rehearsal.on(
             market, journal_file=folder / "exchange.jsonl", balance=_wallet(user.raw)
@@ -155,13 +157,14 @@ class CrashStage:
         )
 
 
+_CACHES = shutil.ignore_patterns("__pycache__")
+
+
 def _copy_strategies(user: "UserConfiguration", target: Path) -> None:
     """Copy the user's strategy folders; of two files of one name the first found counts."""
     target.mkdir()
     for folder in reversed(user.folders):
-        shutil.copytree(
-            folder, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
-        )
+        shutil.copytree(folder, target, dirs_exist_ok=True, ignore=_CACHES)
 
 
 def _wallet(raw: dict[str, Any]) -> float:

@@ -237,6 +237,19 @@ def test_the_strategies_are_copied_and_never_linked(
     assert (user.folders[0] / "mine.py").read_text() == "# the user's strategy\n"
 
 
+def test_protections_are_copied_where_there_are_some(
+    write: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A strategy that names a protection of the user's does not start without it."""
+    stage = staged(tmp_path / "lab", load(write()))
+    assert not (stage.folder / "protections").exists()
+    own = tmp_path / "home" / "user_data" / "protections"
+    own.mkdir()
+    (own / "Mine.py").write_text("# the user's protection\n")
+    stage = staged(tmp_path / "lab", load(write()))
+    assert (stage.folder / "protections" / "Mine.py").read_text() == "# the user's protection\n"
+
+
 def test_of_two_strategies_of_one_name_the_first_found_counts(
     write: Callable[..., Path], tmp_path: Path
 ) -> None:
