@@ -259,13 +259,16 @@ def play(stage: Stage) -> list[dict[str, Any]]:
         with risk_control([str(stage.config)]) as control:
             control.stop_account("the rehearsal ends")
         stage.say("a person has stopped the account")
+        wait(lambda: "Account kill switch" in stage.log, "the bot obeys")
+        stopped_ms = wall_clock()  # until then positions may leave by their own rules
         wait(lambda: not again.call("GET", "status"), "everything is closed", 120)
         time.sleep(10)  # stops and questions come to rest
         trades = again.call("GET", "trades?limit=500")["trades"]
-        reasons = {each["pair"]: each["exit_reason"] for each in trades if each["trade_id"] in
-                   {*held.legs.values(), *held.singles.values()}}  # fmt: skip
+        closed = [each for each in trades if each["close_timestamp"] > stopped_ms]
+        reasons = {each["enter_tag"]: each["exit_reason"] for each in closed}
         stage.say(f"closed by the kill switch: {reasons}")
         demand(set(reasons.values()) == {CloseReason.KILL_SWITCH_FULL.value}, f"reasons {reasons}")
+        demand(any(map(EntryTag.parse, reasons)), "a spread was closed by the kill switch")
         print_trades(stage, trades)
     return trades
 
