@@ -34,7 +34,7 @@ from freqtrade_ext.risk import (
     RiskSettings,
     balance_factor,
     coin_of,
-    is_excluded,
+    exclusion,
     kill_switch_lock,
     may_open,
     position_size,
@@ -229,9 +229,7 @@ class RegimeDesk:
         """Say why a market is entered by nobody, neither as a position nor as a leg."""
         if self.watch.entries is not None:
             return f"{_ENTRIES_STOPPED}{self.watch.entries.reason}"
-        if is_excluded(pair, self._risk()):
-            return f"{pair} is on the list ext.risk.excluded"
-        return ""
+        return exclusion(pair, self._risk())
 
     def refusal(self, pair: str) -> str:
         """Say why a market is not entered; empty if it may be."""

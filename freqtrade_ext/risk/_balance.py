@@ -11,6 +11,7 @@ __all__ = [
     "PositionSize",
     "balance_factor",
     "coin_of",
+    "exclusion",
     "is_excluded",
     "may_open",
     "notional_at_risk",
@@ -172,6 +173,11 @@ def is_excluded(market: str, settings: RiskSettings) -> bool:
     """
     names = {entry.strip().upper() for entry in settings.excluded}
     return market.strip().upper() in names or coin_of(market) in names
+
+
+def exclusion(market: str, settings: RiskSettings) -> str:
+    """Say that a market is on the list of excluded coins; empty where it is not."""
+    return f"{market} is on the list ext.risk.excluded" if is_excluded(market, settings) else ""
 
 
 def coin_of(market: str) -> str:

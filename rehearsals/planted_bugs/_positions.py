@@ -521,14 +521,14 @@ _BALANCE: Final = planted_in(
     ),
     (
         "excluded: coins",
-        'return name in names or name.split("/")[0] in names',
-        "return name in names",
+        "return market.strip().upper() in names or coin_of(market) in names",
+        "return market.strip().upper() in names",
         "test_excluded",
     ),
     (
         "excluded: markets",
-        'return name in names or name.split("/")[0] in names',
-        'return name.split("/")[0] in names',
+        "return market.strip().upper() in names or coin_of(market) in names",
+        "return coin_of(market) in names",
         "test_excluded",
     ),
 )

@@ -336,17 +336,27 @@ _EXPERIENCE: Final = planted_in(
         'known.any() else "the record was made after all candles",',
         "test_layer_18_judges_no_candle_before_the_record",
     ),
+)
+_MODEL: Final = planted_in(
+    "signals/_layers_experience.py",
+    "signals/test_model_confidence.py",
     (
         "layer 23: points",
-        "points=np.where(known, part.points * (confidence - part.neutral) / span, 0.0),",
-        "points=np.where(known, 0.0 * confidence, 0.0),",
-        "test_layer_23_scales_the_confidence",
+        "points=np.where(answered, part.points * (confidence - part.neutral) / span, 0.0),",
+        "points=np.where(answered, 0.0 * confidence, 0.0),",
+        "test_the_confidence_is_scaled",
     ),
     (
         "layer 23: veto below the floor",
-        "veto=known & (confidence < part.floor),",
-        "veto=known & (confidence < -1.0),",
-        "test_layer_23_scales_the_confidence",
+        "veto=refused | (answered & (confidence < part.floor)),",
+        "veto=refused,",
+        "test_the_confidence_is_scaled",
+    ),
+    (
+        "layer 23: a state that vetoes",
+        "veto=refused | (answered & (confidence < part.floor)),",
+        "veto=answered & (confidence < part.floor),",
+        "test_a_state_that_vetoes_rejects_any_confidence",
     ),
 )
 _CROSS: Final = planted_in(
@@ -519,7 +529,8 @@ _REGISTRY: Final = (
     _layer("ema_cross", 'Layer("ema_cross", cross.ema_cross, _CANDLES, 22),'),
     _layer(
         "model_confidence",
-        'Layer("model_confidence", experience.model_confidence, "outcome model", 23, vetoes=True),',
+        'Layer("model_confidence", experience.model_confidence, "model", 23, '
+        "vetoes=True, measures=True),",
     ),
 )
 _VETOES_KNOWN: Final = planted_in(
@@ -539,7 +550,7 @@ _VETOES_KNOWN: Final = planted_in(
                 'regime.multi_timeframe, "higher candles, Bitcoin\'s", vetoes=True',
             ),
             ("funding", 'positioning.funding, "funding rates", 17, vetoes=True'),
-            ("model_confidence", 'experience.model_confidence, "outcome model", 23, vetoes=True'),
+            ("model_confidence", 'experience.model_confidence, "model", 23, vetoes=True'),
         )
     ),
 )
@@ -562,5 +573,5 @@ _RECORD: Final = planted_in(
 
 SIGNAL_BUGS: Final[tuple[PlantedBug, ...]] = (
     *_GATE, *_THRESHOLD, *_DEFAULTS, *_REGIME, *_PRICE, *_DIVERGENCE, *_POSITIONING, *_EXPERIENCE,
-    *_CROSS, *_SCORE, *_GATE_HEARD, *_REGISTRY, *_VETOES_KNOWN, *_RECORD,
+    *_MODEL, *_CROSS, *_SCORE, *_GATE_HEARD, *_REGISTRY, *_VETOES_KNOWN, *_RECORD,
 )  # fmt: skip

@@ -23,13 +23,13 @@ _DESK: Final = planted_in(
     ),
     (
         "entry: excluded markets",
-        "if is_excluded(pair, self._risk()):",
-        "if False:",
+        "return exclusion(pair, self._risk())",
+        'return ""',
         "test_a_market_may_be_refused",
     ),
     (
         "entry: markets of spreads",
-        "if pair in self.barred:",
+        "if coin_of(pair) in {coin_of(market) for market in self.barred}:",
         "if False:",
         "test_a_market_may_be_refused",
     ),
@@ -41,7 +41,7 @@ _DESK: Final = planted_in(
     ),
     (
         "entry: most positions",
-        "if not may_open(open_trades, self._risk().balance):",
+        "if not may_open(positions, self._risk().balance):",
         "if False:",
         "test_a_market_may_be_refused",
     ),
@@ -234,6 +234,16 @@ _WATCH: Final = planted_in(
         "test_a_person_is_told_once",
     ),
 )
+_SPREADS: Final = planted_in(
+    "adapters/strategies/_spread_strategy.py",
+    "adapters/test_spread_strategy.py",
+    (
+        "entry: excluded coins of legs",
+        "broker.refusal = self._exclusion",
+        "pass",
+        "test_a_leg_on_the_list_of_excluded_coins_is_not_entered",
+    ),
+)
 _PROTECTIONS: Final = (
     *planted_in(
         "adapters/protections/_stoploss_frequency.py",
@@ -394,13 +404,13 @@ _STRATEGY: Final = planted_in(
     ),
     (
         "nothing is entered on an account that nobody has looked at",
-        "        if not self._account_is_known:\n            return 0.0\n",
+        "        if not self._books_are_read:\n            return 0.0\n",
         "",
         "test_without_a_look_nothing_is_entered",
     ),
     (
         "a forced entry is refused too",
-        "        if reason or not self._account_is_known:\n",
+        "        if reason or not self._books_are_read:\n",
         "        if False:\n",
         "test_without_a_look_nothing_is_entered",
     ),
@@ -462,5 +472,6 @@ _TABLE: Final = planted_in(
 )
 
 WIRING_BUGS: Final[tuple[PlantedBug, ...]] = (
-    *_DESK, *_KEEPER, *_WATCH, *_PROTECTIONS, *_WORDS, *_STRATEGY, *_INPUTS, *_FRAMES, *_TABLE,
+    *_DESK, *_KEEPER, *_WATCH, *_PROTECTIONS, *_WORDS, *_STRATEGY, *_SPREADS, *_INPUTS, *_FRAMES,
+    *_TABLE,
 )  # fmt: skip

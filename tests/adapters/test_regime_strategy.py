@@ -401,6 +401,18 @@ def test_the_stop_is_where_the_rules_say(is_short, stop, answer):
     assert found == pytest.approx(answer)
 
 
+@pytest.mark.parametrize(("mode", "stop"), [("live", 97.0), ("dry_run", 97.0), ("backtest", 75.0)])
+def test_a_live_position_has_its_own_stop_from_its_fill_on(mode, stop):
+    """Freqtrade's own call after a fill; half of the margin at leverage 2 is a stop at 75."""
+    strategy = strategy_of(runmode=RunMode(mode))
+    strategy._desk = Answering(None, stop=97.0)
+    trade = position(LocalTrade, id=1)
+    trade.stop_loss, trade.initial_stop_loss_pct = 0.0, None  # as a trade is made
+    trade.adjust_stop_loss(trade.open_rate, strategy.stoploss, initial=True)
+    strategy.ft_stoploss_adjust(100.0, trade, moment(END), 0.0, 0, after_fill=True)
+    assert trade.stop_loss == pytest.approx(stop)
+
+
 def test_an_exit_says_why_it_leaves():
     strategy = with_desk()
     for said, word in (("SL", "SL"), ("force_exit", "MANUAL"), ("my reason", "my reason")):

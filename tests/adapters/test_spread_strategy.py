@@ -20,6 +20,7 @@ from freqtrade_ext.adapters.strategies import SpreadStrategy, _guarded_strategy
 from freqtrade_ext.adapters.strategies._staged_strategy import StagedStrategy
 from freqtrade_ext.errors import StoreError, VenueError
 from freqtrade_ext.risk import CloseReason
+from freqtrade_ext.spreads import Candidate, Direction
 
 from .desk_doubles import SECTION, Shim, config_of, strategy_of, write_book
 from .doubles import BTC, ETH, START, Provider, candles, spec_of
@@ -101,6 +102,18 @@ def strategy(tmp_path):
     strategy = strategy_of(tmp_path)
     strategy._books_are_read = True
     return strategy
+
+
+@pytest.mark.parametrize("excluded", [[], ["ETH"], [" btc "], [ETH], ["DOGE"]])
+def test_a_leg_on_the_list_of_excluded_coins_is_not_entered(tmp_path, excluded):
+    write_book(tmp_path)
+    config = config_of(tmp_path)
+    config["ext"]["risk"] = {"excluded": excluded}
+    strategy = Shim(config)
+    strategy.dp = strategy_of(tmp_path).dp
+    candidate = Candidate(0, "ETH-BTC", ETH, BTC, Direction.LONG, -2.5, 0.02)
+    why = strategy.broker.refusal(candidate)
+    assert ("is on the list ext.risk.excluded" in why) == (excluded not in ([], ["DOGE"]))
 
 
 def overridden():

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from freqtrade.enums import TradingMode
+from freqtrade.enums import TRADE_MODES, TradingMode
 from freqtrade.exceptions import ExchangeError, OperationalException
 from freqtrade.exchange import timeframe_to_msecs
 from freqtrade.strategy import stoploss_from_absolute
@@ -120,6 +120,10 @@ class RegimeStrategy(StagedStrategy, ModelStrategy):
         self.stoploss = -self._risk.kill_switch.full_loss
         timeframe = config.get("timeframe") or self.timeframe
         self.startup_candle_count = startup_candles(timeframe, self._signals)
+        # Freqtrade seeks `after_fill` in the signature and does not see through a decorator: the
+        # first stop on the exchange would be the common one, for a minute. A backtest moves the
+        # stop before it looks at the candle of the entry.
+        self._ft_stop_uses_after_fill = config.get("runmode") in TRADE_MODES
         self._alarm = LayerAlarm(self._tell)
         self._layer_models = RegimeModels(self, self._signals)
         self._scored_outcomes: RegimeOutcomes | None = None

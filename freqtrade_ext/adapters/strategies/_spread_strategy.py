@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -36,9 +37,10 @@ from freqtrade_ext.adapters.strategies._model_strategy import ModelStrategy
 from freqtrade_ext.adapters.strategies._staged_strategy import StagedStrategy
 from freqtrade_ext.errors import ConfigError, StoreError
 from freqtrade_ext.learning import Explanation
+from freqtrade_ext.risk import RiskSettings, exclusion
 from freqtrade_ext.scanner import ScanSection, ScanSettings, SelectionPlan, walk_profile
 from freqtrade_ext.settings import SpreadSettings, load_part, load_settings
-from freqtrade_ext.spreads import Bands, LegCandles, MemoryStore, SpreadSpec, load_book
+from freqtrade_ext.spreads import Bands, Candidate, LegCandles, MemoryStore, SpreadSpec, load_book
 
 if TYPE_CHECKING:
     from freqtrade_ext.adapters._live_execution import ExecutionOwner, LiveExecution
@@ -94,6 +96,7 @@ class SpreadStrategy(StagedStrategy, ModelStrategy):
             )
             self._view = view or _load_view(self._book, self._spread_settings, timeframe)
             self._models = self._new_models(searches)
+            risk = load_part(config.get("ext"), "risk", RiskSettings, source="configuration")
         except ConfigError as error:
             # Not ConfigurationError: Freqtrade answers that one with exit code 0.
             raise OperationalException(str(error)) from error
@@ -105,6 +108,7 @@ class SpreadStrategy(StagedStrategy, ModelStrategy):
         if self._scan.while_trading:
             startup.append(self._newcomer_candles())
         self.startup_candle_count = max(startup)
+        self._never_entered = partial(exclusion, settings=risk)
         self._markets = LegMarkets()
         self._broker: SpreadBroker | None = None
         self._outcomes: TradeOutcomes | None = None
@@ -127,10 +131,15 @@ class SpreadStrategy(StagedStrategy, ModelStrategy):
 
             store = DatabaseStore()
         broker = SpreadBroker(self, self._view, self._markets, self._spread_settings, store, mode)
+        broker.refusal = self._exclusion
         outcomes = self._new_outcomes(mode)
         if self._models is not None or outcomes is not None:
             broker.advice = SpreadAdvice(self, self.learning, self._models, outcomes)
         return broker
+
+    def _exclusion(self, candidate: Candidate) -> str:
+        legs = (candidate.leg_a, candidate.leg_b)
+        return next((why for leg in legs if (why := self._never_entered(leg))), "")
 
     def _new_models(self, searches: bool) -> SpreadModels | None:
         """Models of the spreads, where FreqAI is on and has a say."""
