@@ -60,6 +60,11 @@ def stage(tmp_path_factory):
     (folder / "candles").mkdir()
     write_candles(folder / "candles")
     with model_stage(folder / "user_data", folder / "candles", "1h") as stage:
+        configure(stage, "none", enabled=False)
+        command(
+            stage, "book", "add", "ETH/USDT:USDT", "BTC/USDT:USDT",
+            "--timerange", "20240101-20240201",
+        )  # fmt: skip
         yield stage
 
 
@@ -85,9 +90,6 @@ def backtest(stage, *arguments):
 
 def test_spreads_with_models_without_and_primed(stage):
     configure(stage, "none", enabled=False)
-    command(
-        stage, "book", "add", "ETH/USDT:USDT", "BTC/USDT:USDT", "--timerange", "20240101-20240201"
-    )
     _, alone = backtest(stage)
     assert len(alone) >= 40
 
