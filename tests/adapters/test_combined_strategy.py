@@ -31,6 +31,8 @@ Bugs planted by hand, each caught by the test named:
 25. a spread that waits keeps slots -> test_a_spread_that_waits_lets_others_pass
 26. a leg is entered on the candle on which a position was left in the other's coin ->
     test_a_spread_waits_for_the_candle_after_a_position
+27. a clock that is set back begins a trading bot anew, without the order guard ->
+    test_a_clock_that_is_set_back_changes_nothing_in_a_trading_bot
 """
 
 import logging
@@ -38,6 +40,7 @@ import pickle
 import sys
 from contextlib import nullcontext
 from dataclasses import replace
+from types import SimpleNamespace
 
 import cloudpickle
 import pytest
@@ -539,6 +542,20 @@ def test_the_next_backtest_is_wired_anew(stage):
     assert stage.strategy.broker.signalled is broker.signalled
     assert stage.strategy.desk.promised() == (0, 0.0)
     assert stage.strategy.broker.refusal.__self__ is stage.strategy
+
+
+def test_a_clock_that_is_set_back_changes_nothing_in_a_trading_bot(tmp_path, database, monkeypatch):
+    monkeypatch.setattr(Trade, "use_db", True)
+    write_book(tmp_path)
+    strategy = strategy_of(tmp_path, mode=RunMode.DRY_RUN)
+    strategy.bot_start()
+    execution = strategy.broker.execution = SimpleNamespace(loop=lambda: None)
+    strategy.desk.is_unsettled = lambda pair: pair == SOL
+    for now_ms in (START_MS, START_MS - 10_000):
+        strategy.bot_loop_start(current_time=moment(now_ms))
+        assert strategy.broker.execution is execution  # the order guard is still asked
+        assert "has not settled" in strategy.desk.refusal(SOL)
+        assert strategy._books_are_read
 
 
 def test_a_live_bot_has_one_owner_of_orders(tmp_path, database, monkeypatch):
