@@ -33,6 +33,9 @@ Bugs planted by hand, each caught by the test named:
     test_a_spread_waits_for_the_candle_after_a_position
 27. a clock that is set back begins a trading bot anew, without the order guard ->
     test_a_clock_that_is_set_back_changes_nothing_in_a_trading_bot
+28. a look that fails holds back what the one before has decided ->
+    test_an_account_that_cannot_be_read_goes_on_closing
+29. ... or the look at the account -> test_spreads_that_cannot_be_read_do_not_blind_the_account
 """
 
 import logging
@@ -58,6 +61,7 @@ from freqtrade_ext.adapters.strategies import (
     SpreadStrategy,
     _guarded_strategy,
 )
+from freqtrade_ext.errors import StoreError
 from freqtrade_ext.risk import CloseReason, StopEntries
 from freqtrade_ext.spreads import LegName, Refusal
 
@@ -440,6 +444,29 @@ def test_the_account_unwinds_a_spread_on_its_way(stage, monkeypatch):
     assert stage.state == "UNWINDING"
     assert stage.exit_of(stage.trades[0]) == "KILL_SWITCH_FULL"
     assert stage.ask_leg(LegName.B) == 0.0
+
+
+def _fail(*arguments):
+    raise StoreError("database is locked")
+
+
+def test_an_account_that_cannot_be_read_goes_on_closing(stage, monkeypatch):
+    stage.open_spread()
+    monkeypatch.setattr(stage.strategy.desk.watch, "close_reason", CloseReason.KILL_SWITCH_FULL)
+    monkeypatch.setattr(stage.strategy.desk, "loop", _fail)
+    stage.loop(0)
+    assert stage.state == "CLOSING"
+    assert stage.strategy.position_adjustment_enable
+    assert not stage.strategy._books_are_read  # and nothing is entered
+
+
+def test_spreads_that_cannot_be_read_do_not_blind_the_account(stage, monkeypatch):
+    looks = []
+    monkeypatch.setattr(stage.strategy.broker, "loop", _fail)
+    monkeypatch.setattr(stage.strategy.desk, "loop", looks.append)
+    stage.loop(0)
+    assert looks == [stage.now_ms]
+    assert not stage.strategy._books_are_read
 
 
 def test_a_stopped_account_opens_no_spread(stage, monkeypatch):
