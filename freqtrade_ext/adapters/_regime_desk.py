@@ -312,9 +312,15 @@ class RegimeDesk:
     def decide(self, trade: Any, rate: float, now_ms: int) -> ExitAction | None:
         """Decide about a position: what holds for the account comes first."""
         self.note_rate(trade, rate)
-        action = self._keeper.decide(trade, rate, now_ms)
-        if self.watch.close_reason is not None:
-            return Close(self.watch.close_reason)
+        reason = self.watch.close_reason
+        try:
+            action = self._keeper.decide(trade, rate, now_ms)
+        except Exception:
+            if reason is None:
+                raise
+            logger.exception("[SAFETY] %s: its own rules failed, it is closed", trade.pair)
+        if reason is not None:
+            return Close(reason)
         if action is not None:
             self._lock_killed(trade.pair, action, now_ms)
         return action

@@ -23,6 +23,8 @@ Bugs planted by hand, each caught by the test named:
     -> test_a_position_without_a_price_is_told_once
 19. a leg's stop on the exchange is renamed -> test_a_stop_on_the_exchange_gets_our_name
 20. another quote currency of a barred coin is entered -> test_a_market_may_be_refused
+21. a position whose own rules fail is not closed with the account
+    -> test_the_account_closes_what_has_lost_its_memory
 """
 
 import math
@@ -36,6 +38,7 @@ from freqtrade_ext.adapters._market_track import MarketTrack
 from freqtrade_ext.adapters._regime_desk import Entry, RegimeDesk
 from freqtrade_ext.adapters._regime_frames import TRACKED
 from freqtrade_ext.adapters.risk_store import RiskTable
+from freqtrade_ext.errors import CorruptStateError
 from freqtrade_ext.risk import Close, CloseReason, Lock, Reduce
 from freqtrade_ext.signals import LeverageSettings
 
@@ -278,6 +281,17 @@ def test_the_account_comes_first():
     trade = Trade.get_open_trades()[0]
     assert desk.decide(trade, 100.0, at(1)) == Close(CloseReason.KILL_SWITCH_FULL)
     assert trade.get_custom_data("ext_exit") is not None  # its own rules have looked all the same
+
+
+def test_the_account_closes_what_has_lost_its_memory(caplog):
+    desk = stopped_desk()
+    position(Trade).set_custom_data("ext_exit", "no state")
+    (trade,) = Trade.get_open_trades()
+    assert desk.decide(trade, 100.0, at(1)) == Close(CloseReason.KILL_SWITCH_FULL)
+    assert "its own rules failed" in caplog.text
+    desk.watch.close_reason = None
+    with pytest.raises(CorruptStateError):
+        desk.decide(trade, 100.0, at(1))
 
 
 def wide():
