@@ -110,7 +110,7 @@ class RegimeDesk:
         self._keeper = ExitKeeper(risk, self.last_candle, self._unsettled, live=live)
         self._rates: dict[int, float] = {}
         self._equity = math.nan
-        self._was_stopped = ""
+        self._shown: str | None = None  # the reason on the lock of all markets; None: not known yet
         self._blind_since_ms: int | None = None
         self._told_blind = False
 
@@ -211,17 +211,25 @@ class RegimeDesk:
     def _show_stop(self, now_ms: int) -> None:
         """Show that entries are stopped as a lock of all markets, as long as they are."""
         entries = self.watch.entries
+        shown = "" if entries is None else f"{_ENTRIES_STOPPED}{entries.reason}"[:255]
+        if shown != self._shown:
+            self._unlock_all_but(shown, now_ms)
+            self._shown = shown
         if entries is None:
-            if self._was_stopped:
-                PairLocks.unlock_reason(self._was_stopped, _moment(now_ms))
-                self._was_stopped = ""
             return
-        self._was_stopped = f"{_ENTRIES_STOPPED}{entries.reason}"[:255]
         if entries.until_ms is not None:
-            self.lock(Lock(None, entries.until_ms, self._was_stopped), now_ms)
+            self.lock(Lock(None, entries.until_ms, shown), now_ms)
             return
         until_ms = now_ms + int(_STANDING_LOCK.total_seconds() * 1000)
-        self.lock(Lock(None, until_ms, self._was_stopped), now_ms, slack=_STANDING_LOCK / 2)
+        self.lock(Lock(None, until_ms, shown), now_ms, slack=_STANDING_LOCK / 2)
+
+    def _unlock_all_but(self, reason: str, now_ms: int) -> None:
+        """End locks of stops that are over, also those that an earlier run has left."""
+        now = _moment(now_ms)
+        known = {lock.reason or "" for lock in PairLocks.get_pair_locks("*", now)}
+        for each in known - {reason}:
+            if each.startswith(_ENTRIES_STOPPED):
+                PairLocks.unlock_reason(each, now)
 
     # Entries
 

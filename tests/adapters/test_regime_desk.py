@@ -25,6 +25,10 @@ Bugs planted by hand, each caught by the test named:
 20. another quote currency of a barred coin is entered -> test_a_market_may_be_refused
 21. a position whose own rules fail is not closed with the account
     -> test_the_account_closes_what_has_lost_its_memory
+22. a reset leaves the lock of an earlier run
+    -> test_a_reset_before_a_restart_ends_the_lock_of_the_run_before
+23. ... or the lock of the account beside that of a recovery
+    -> test_the_lock_of_a_stop_that_is_over_ends_while_entries_rest
 """
 
 import math
@@ -39,7 +43,7 @@ from freqtrade_ext.adapters._regime_desk import Entry, RegimeDesk
 from freqtrade_ext.adapters._regime_frames import TRACKED
 from freqtrade_ext.adapters.risk_store import RiskTable
 from freqtrade_ext.errors import CorruptStateError
-from freqtrade_ext.risk import Close, CloseReason, Lock, Reduce
+from freqtrade_ext.risk import Close, CloseReason, Lock, RecoveryState, Reduce
 from freqtrade_ext.signals import LeverageSettings
 
 from .doubles import BTC, ETH, left
@@ -167,6 +171,30 @@ def test_a_stop_of_entries_is_a_visible_lock():
     desk.loop(at(27))
     assert locks(27) == {}
     assert desk.refusal(ETH) == ""
+
+
+def test_a_reset_before_a_restart_ends_the_lock_of_the_run_before():
+    stopped_desk()
+    RiskTable(Trade.session.get_bind()).save({"account_wish": {"kind": "reset"}}, 1)
+    again = Desk(account={"max_drawdown": 0.2})
+    assert "*" in locks(1.1)
+    again.loop(at(1.1))
+    assert again.refusal(ETH) == ""
+    assert locks(1.1) == {}
+
+
+def test_the_lock_of_a_stop_that_is_over_ends_while_entries_rest():
+    """Stopped, then reset by a person: the rest after a recovery goes on, and ends on time."""
+    desk = stopped_desk()
+    desk.lock(Lock(None, START_MS + 99 * HOUR_MS, "a person's own"), at(1))
+    store = RiskTable(Trade.session.get_bind())
+    store.save({"account_wish": {"kind": "reset"}}, 1)
+    desk.watch.recovery = RecoveryState(resting_until_ms=at(3))
+    desk.loop(at(2))
+    reasons = {lock.reason for lock in PairLocks.get_pair_locks("*", moment(at(2)))}
+    assert reasons == {
+        "a person's own", "entries are stopped: rest after a portfolio recovery exit"
+    }  # fmt: skip
 
 
 def PairLocks_rows():
