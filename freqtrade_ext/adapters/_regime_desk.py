@@ -158,7 +158,7 @@ class RegimeDesk:
 
     def _warn_if_blind(self, trades: list[Any], now_ms: int) -> None:
         """Tell, once, that positions have had no price for long: the account is not watched."""
-        unknown = sorted(trade.pair for trade in trades if self._rate(trade, now_ms) is None)
+        unknown = sorted(t.pair for t in trades if math.isnan(self._profit(t, now_ms)))
         if not unknown:
             self._blind_since_ms, self._told_blind = None, False
             return
@@ -198,6 +198,8 @@ class RegimeDesk:
         return total + sum(float(trade.stake_amount) for trade in trades)
 
     def _profit(self, trade: Any, now_ms: int) -> float:
+        if not trade.has_open_position:
+            return 0.0  # an entry that waits; Freqtrade asks no price for it
         rate = self._rate(trade, now_ms)
         return math.nan if rate is None else float(trade.calc_profit(rate))
 

@@ -29,6 +29,8 @@ Bugs planted by hand, each caught by the test named:
     -> test_a_reset_before_a_restart_ends_the_lock_of_the_run_before
 23. ... or the lock of the account beside that of a recovery
     -> test_the_lock_of_a_stop_that_is_over_ends_while_entries_rest
+24. an entry that is not filled yet makes the equity unknown
+    -> test_an_entry_that_waits_does_not_blind_the_account
 """
 
 import math
@@ -46,7 +48,7 @@ from freqtrade_ext.errors import CorruptStateError
 from freqtrade_ext.risk import Close, CloseReason, Lock, RecoveryState, Reduce
 from freqtrade_ext.signals import LeverageSettings
 
-from .doubles import BTC, ETH, left
+from .doubles import BTC, ETH, left, trade_of
 from .regime_doubles import (
     HOUR_MS,
     MINUTE_MS,
@@ -123,6 +125,20 @@ def test_without_a_price_the_equity_is_unknown():
     desk.see({ETH: 110.0}, at(0.1))
     desk.loop(at(0.2))
     assert desk.watch.account.peak_equity == pytest.approx(10_098.95)  # 100 less fees of 1.05
+
+
+def test_an_entry_that_waits_does_not_blind_the_account():
+    """Its limit order may wait for hours; Freqtrade asks no price of it meanwhile."""
+    position(Trade)
+    waiting = trade_of(Trade, pair=BTC, strategy="RegimeScore", enter_tag="long 74")
+    Trade.session.add(waiting)
+    Trade.commit()
+    desk = Desk()
+    desk.decide(Trade.get_open_trades()[0], 100.0, at(0))
+    for hours in (0, 1):
+        desk.loop(at(hours))
+        assert desk._equity == pytest.approx(10_000.0 - 0.1)
+    assert desk.host.sent == []
 
 
 def test_a_position_without_a_price_is_told_once():
