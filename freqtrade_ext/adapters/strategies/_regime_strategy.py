@@ -420,9 +420,12 @@ class RegimeStrategy(StagedStrategy, ModelStrategy):
     ) -> bool:
         """Let an entry pass unless a rule refuses its market, also one that a person forces."""
         reason = self.desk.refusal(pair)
-        if reason or not self._books_are_read:
-            why = reason or "the account has not been looked at yet"
-            logger.info("[STRATEGY] %s is not entered: %s", pair, why)
+        if not reason and not self._books_are_read:
+            reason = "the account has not been looked at yet"
+        if not reason and self._execution is not None and self._execution.stop.is_asked:
+            reason = "the bot is about to end, and would leave it without a stop"
+        if reason:
+            logger.info("[STRATEGY] %s is not entered: %s", pair, reason)
             return False
         self.desk.words.entry_tags[pair] = entry_tag or ""
         return True
