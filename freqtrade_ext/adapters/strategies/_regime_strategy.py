@@ -271,7 +271,9 @@ class RegimeStrategy(StagedStrategy, ModelStrategy):
         return self.inputs.informative(self.dp.current_whitelist())
 
     def modelled_markets(self) -> list[str]:
-        """Return the markets that may have a scored signal; each has a model of its own."""
+        """Return the markets that may have a scored signal, if models have a say about scores."""
+        if self._layer_models.is_silent:
+            return []
         barred = self.desk.barred
         return [pair for pair in self.dp.current_whitelist() if pair not in barred]
 
