@@ -15,6 +15,7 @@ from freqtrade.enums import ExitType, TradingMode
 from freqtrade.persistence import PairLocks, Trade
 
 from freqtrade_ext.adapters._account_watch import AccountLook, AccountWatch
+from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._exit_keeper import ExitKeeper
 from freqtrade_ext.adapters._leg_markets import PRICE_ROOM
 from freqtrade_ext.adapters._market_track import LastCandle, MarketTrack
@@ -322,18 +323,18 @@ class RegimeDesk:
     def decide(self, trade: Any, rate: float, now_ms: int) -> ExitAction | None:
         """Decide about a position: what holds for the account comes first."""
         self.note_rate(trade, rate)
-        reason = self.watch.close_reason
-        try:
-            action = self._keeper.decide(trade, rate, now_ms)
-        except Exception:
-            if reason is None:
-                raise
-            logger.exception("[SAFETY] %s: its own rules failed, it is closed", trade.pair)
-        if reason is not None:
-            return Close(reason)
+        if self.watch.close_reason is not None:
+            self._look_all_the_same(trade, rate, now_ms)
+            return Close(self.watch.close_reason)
+        action = self._keeper.decide(trade, rate, now_ms)
         if action is not None:
             self._lock_killed(trade.pair, action, now_ms)
         return action
+
+    @answer_on_error(None)
+    def _look_all_the_same(self, trade: Any, rate: float, now_ms: int) -> None:
+        """Let its own rules look, so that its stop follows; their failure must not hold it back."""
+        self._keeper.decide(trade, rate, now_ms)
 
     def _lock_killed(self, pair: str, action: Close | Reduce, now_ms: int) -> None:
         lock = kill_switch_lock(pair, action.reason, now_ms, self._risk().kill_switch)
