@@ -336,7 +336,9 @@ class RegimeDesk:
         """Let its own rules look, so that its stop follows; their failure must not hold it back."""
         self._keeper.decide(trade, rate, now_ms)
 
+    @answer_on_error(None)
     def _lock_killed(self, pair: str, action: Close | Reduce, now_ms: int) -> None:
+        """Lock and tell; a database that does not take it must not hold the exit back."""
         lock = kill_switch_lock(pair, action.reason, now_ms, self._risk().kill_switch)
         if lock is None or self._is_locked(lock, now_ms, _LOCK_SLACK):
             return

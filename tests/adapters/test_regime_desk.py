@@ -31,6 +31,8 @@ Bugs planted by hand, each caught by the test named:
     -> test_the_lock_of_a_stop_that_is_over_ends_while_entries_rest
 24. an entry that is not filled yet makes the equity unknown
     -> test_an_entry_that_waits_does_not_blind_the_account
+25. a message that cannot be written holds an exit back
+    -> test_a_message_that_cannot_be_written_holds_no_exit_back
 """
 
 import math
@@ -39,12 +41,13 @@ from datetime import timedelta
 import pytest
 from freqtrade.enums import TradingMode
 from freqtrade.persistence import PairLocks, Trade
+from sqlalchemy.exc import OperationalError
 
 from freqtrade_ext.adapters._market_track import MarketTrack
 from freqtrade_ext.adapters._regime_desk import Entry, RegimeDesk
 from freqtrade_ext.adapters._regime_frames import TRACKED
 from freqtrade_ext.adapters.risk_store import RiskTable
-from freqtrade_ext.errors import CorruptStateError
+from freqtrade_ext.errors import CorruptStateError, StoreError
 from freqtrade_ext.risk import Close, CloseReason, Lock, RecoveryState, Reduce
 from freqtrade_ext.signals import LeverageSettings
 
@@ -355,6 +358,23 @@ def test_a_kill_switch_locks_and_tells_once():
     assert "half was closed" in reason
     assert until >= moment(at(24)).replace(tzinfo=None)
     assert PairLocks.is_pair_locked(ETH, moment(at(23.9)))
+
+
+@pytest.mark.parametrize("error", [StoreError("full"), OperationalError("", {}, None)])
+def test_a_message_that_cannot_be_written_holds_no_exit_back(monkeypatch, error):
+    def fail(*arguments):
+        raise error
+
+    position(Trade, leverage=10.0)
+    desk = Desk(**wide())
+    with monkeypatch.context() as patch:
+        patch.setattr(desk._outbox, "tell", fail)
+        (action,) = desk.see({ETH: 96.9}, START_MS + MINUTE_MS).values()
+        assert isinstance(action, Reduce)
+        assert ETH not in locks(0.1)
+    desk.see({ETH: 96.9}, START_MS + 2 * MINUTE_MS)  # made up for while the position is there
+    assert len(desk.host.sent) == 1
+    assert ETH in locks(0.1)
 
 
 def halved_desk():
