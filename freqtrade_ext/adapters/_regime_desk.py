@@ -15,6 +15,7 @@ from freqtrade.enums import ExitType, TradingMode
 from freqtrade.persistence import PairLocks, Trade
 
 from freqtrade_ext.adapters._account_watch import AccountLook, AccountWatch
+from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._exit_keeper import ExitKeeper
 from freqtrade_ext.adapters._leg_markets import PRICE_ROOM
 from freqtrade_ext.adapters._market_track import LastCandle, MarketTrack
@@ -110,7 +111,7 @@ class RegimeDesk:
         self._keeper = ExitKeeper(risk, self.last_candle, self._unsettled, live=live)
         self._rates: dict[int, float] = {}
         self._equity = math.nan
-        self._was_stopped = ""
+        self._shown: str | None = None  # the reason on the lock of all markets; None: not known yet
         self._blind_since_ms: int | None = None
         self._told_blind = False
 
@@ -158,7 +159,7 @@ class RegimeDesk:
 
     def _warn_if_blind(self, trades: list[Any], now_ms: int) -> None:
         """Tell, once, that positions have had no price for long: the account is not watched."""
-        unknown = sorted(trade.pair for trade in trades if self._rate(trade, now_ms) is None)
+        unknown = sorted(t.pair for t in trades if math.isnan(self._profit(t, now_ms)))
         if not unknown:
             self._blind_since_ms, self._told_blind = None, False
             return
@@ -198,6 +199,8 @@ class RegimeDesk:
         return total + sum(float(trade.stake_amount) for trade in trades)
 
     def _profit(self, trade: Any, now_ms: int) -> float:
+        if not trade.has_open_position:
+            return 0.0  # an entry that waits; Freqtrade asks no price for it
         rate = self._rate(trade, now_ms)
         return math.nan if rate is None else float(trade.calc_profit(rate))
 
@@ -211,17 +214,25 @@ class RegimeDesk:
     def _show_stop(self, now_ms: int) -> None:
         """Show that entries are stopped as a lock of all markets, as long as they are."""
         entries = self.watch.entries
+        shown = "" if entries is None else f"{_ENTRIES_STOPPED}{entries.reason}"[:255]
+        if shown != self._shown:
+            self._unlock_all_but(shown, now_ms)
+            self._shown = shown
         if entries is None:
-            if self._was_stopped:
-                PairLocks.unlock_reason(self._was_stopped, _moment(now_ms))
-                self._was_stopped = ""
             return
-        self._was_stopped = f"{_ENTRIES_STOPPED}{entries.reason}"[:255]
         if entries.until_ms is not None:
-            self.lock(Lock(None, entries.until_ms, self._was_stopped), now_ms)
+            self.lock(Lock(None, entries.until_ms, shown), now_ms)
             return
         until_ms = now_ms + int(_STANDING_LOCK.total_seconds() * 1000)
-        self.lock(Lock(None, until_ms, self._was_stopped), now_ms, slack=_STANDING_LOCK / 2)
+        self.lock(Lock(None, until_ms, shown), now_ms, slack=_STANDING_LOCK / 2)
+
+    def _unlock_all_but(self, reason: str, now_ms: int) -> None:
+        """End locks of stops that are over, also those that an earlier run has left."""
+        now = _moment(now_ms)
+        known = {lock.reason or "" for lock in PairLocks.get_pair_locks("*", now)}
+        for each in known - {reason}:
+            if each.startswith(_ENTRIES_STOPPED):
+                PairLocks.unlock_reason(each, now)
 
     # Entries
 
@@ -312,14 +323,22 @@ class RegimeDesk:
     def decide(self, trade: Any, rate: float, now_ms: int) -> ExitAction | None:
         """Decide about a position: what holds for the account comes first."""
         self.note_rate(trade, rate)
-        action = self._keeper.decide(trade, rate, now_ms)
         if self.watch.close_reason is not None:
+            self._look_all_the_same(trade, rate, now_ms)
             return Close(self.watch.close_reason)
+        action = self._keeper.decide(trade, rate, now_ms)
         if action is not None:
             self._lock_killed(trade.pair, action, now_ms)
         return action
 
+    @answer_on_error(None)
+    def _look_all_the_same(self, trade: Any, rate: float, now_ms: int) -> None:
+        """Let its own rules look, so that its stop follows; their failure must not hold it back."""
+        self._keeper.decide(trade, rate, now_ms)
+
+    @answer_on_error(None)
     def _lock_killed(self, pair: str, action: Close | Reduce, now_ms: int) -> None:
+        """Lock and tell; a database that does not take it must not hold the exit back."""
         lock = kill_switch_lock(pair, action.reason, now_ms, self._risk().kill_switch)
         if lock is None or self._is_locked(lock, now_ms, _LOCK_SLACK):
             return

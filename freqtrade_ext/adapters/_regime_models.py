@@ -90,6 +90,11 @@ class RegimeModels:
         self._silent = why_silent(strategy.config, strategy.learning, signals)
         self._told: dict[str, tuple[Any, str]] = {}
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether no model is asked about scores; none is trained for them then."""
+        return bool(self._silent)
+
     def start(self) -> None:
         """
         Say whose word layer 23 is.

@@ -114,10 +114,10 @@ class SpreadModels:
         """
         Train the hosts and nobody else: FreqAI begins with every market of the whitelist.
 
-        `others` are markets with a model of their own.
+        `others` are markets with a model of their own; one that was a leg before comes back.
         """
         hosts = self.hosts
-        for pair in hosts:
+        for pair in (*hosts, *others):
             if pair not in queue:
                 queue.append(pair)
         for pair in list(queue):

@@ -31,6 +31,11 @@ Bugs planted by hand, each caught by the test named:
 25. a spread that waits keeps slots -> test_a_spread_that_waits_lets_others_pass
 26. a leg is entered on the candle on which a position was left in the other's coin ->
     test_a_spread_waits_for_the_candle_after_a_position
+27. a clock that is set back begins a trading bot anew, without the order guard ->
+    test_a_clock_that_is_set_back_changes_nothing_in_a_trading_bot
+28. a look that fails holds back what the one before has decided ->
+    test_an_account_that_cannot_be_read_goes_on_closing
+29. ... or the look at the account -> test_spreads_that_cannot_be_read_do_not_blind_the_account
 """
 
 import logging
@@ -38,6 +43,7 @@ import pickle
 import sys
 from contextlib import nullcontext
 from dataclasses import replace
+from types import SimpleNamespace
 
 import cloudpickle
 import pytest
@@ -55,6 +61,7 @@ from freqtrade_ext.adapters.strategies import (
     SpreadStrategy,
     _guarded_strategy,
 )
+from freqtrade_ext.errors import StoreError
 from freqtrade_ext.risk import CloseReason, StopEntries
 from freqtrade_ext.spreads import LegName, Refusal
 
@@ -439,6 +446,29 @@ def test_the_account_unwinds_a_spread_on_its_way(stage, monkeypatch):
     assert stage.ask_leg(LegName.B) == 0.0
 
 
+def _fail(*arguments):
+    raise StoreError("database is locked")
+
+
+def test_an_account_that_cannot_be_read_goes_on_closing(stage, monkeypatch):
+    stage.open_spread()
+    monkeypatch.setattr(stage.strategy.desk.watch, "close_reason", CloseReason.KILL_SWITCH_FULL)
+    monkeypatch.setattr(stage.strategy.desk, "loop", _fail)
+    stage.loop(0)
+    assert stage.state == "CLOSING"
+    assert stage.strategy.position_adjustment_enable
+    assert not stage.strategy._books_are_read  # and nothing is entered
+
+
+def test_spreads_that_cannot_be_read_do_not_blind_the_account(stage, monkeypatch):
+    looks = []
+    monkeypatch.setattr(stage.strategy.broker, "loop", _fail)
+    monkeypatch.setattr(stage.strategy.desk, "loop", looks.append)
+    stage.loop(0)
+    assert looks == [stage.now_ms]
+    assert not stage.strategy._books_are_read
+
+
 def test_a_stopped_account_opens_no_spread(stage, monkeypatch):
     monkeypatch.setattr(stage.strategy.desk.watch, "entries", StopEntries(None, "why"))
     assert stage.strategy._against_spread(stage.candidate) == "entries are stopped: why"
@@ -539,6 +569,20 @@ def test_the_next_backtest_is_wired_anew(stage):
     assert stage.strategy.broker.signalled is broker.signalled
     assert stage.strategy.desk.promised() == (0, 0.0)
     assert stage.strategy.broker.refusal.__self__ is stage.strategy
+
+
+def test_a_clock_that_is_set_back_changes_nothing_in_a_trading_bot(tmp_path, database, monkeypatch):
+    monkeypatch.setattr(Trade, "use_db", True)
+    write_book(tmp_path)
+    strategy = strategy_of(tmp_path, mode=RunMode.DRY_RUN)
+    strategy.bot_start()
+    execution = strategy.broker.execution = SimpleNamespace(loop=lambda: None)
+    strategy.desk.is_unsettled = lambda pair: pair == SOL
+    for now_ms in (START_MS, START_MS - 10_000):
+        strategy.bot_loop_start(current_time=moment(now_ms))
+        assert strategy.broker.execution is execution  # the order guard is still asked
+        assert "has not settled" in strategy.desk.refusal(SOL)
+        assert strategy._books_are_read
 
 
 def test_a_live_bot_has_one_owner_of_orders(tmp_path, database, monkeypatch):

@@ -23,6 +23,16 @@ Bugs planted by hand, each caught by the test named:
     -> test_a_position_without_a_price_is_told_once
 19. a leg's stop on the exchange is renamed -> test_a_stop_on_the_exchange_gets_our_name
 20. another quote currency of a barred coin is entered -> test_a_market_may_be_refused
+21. a position whose own rules fail is not closed with the account
+    -> test_the_account_closes_what_has_lost_its_memory
+22. a reset leaves the lock of an earlier run
+    -> test_a_reset_before_a_restart_ends_the_lock_of_the_run_before
+23. ... or the lock of the account beside that of a recovery
+    -> test_the_lock_of_a_stop_that_is_over_ends_while_entries_rest
+24. an entry that is not filled yet makes the equity unknown
+    -> test_an_entry_that_waits_does_not_blind_the_account
+25. a message that cannot be written holds an exit back
+    -> test_a_message_that_cannot_be_written_holds_no_exit_back
 """
 
 import math
@@ -31,15 +41,17 @@ from datetime import timedelta
 import pytest
 from freqtrade.enums import TradingMode
 from freqtrade.persistence import PairLocks, Trade
+from sqlalchemy.exc import OperationalError
 
 from freqtrade_ext.adapters._market_track import MarketTrack
 from freqtrade_ext.adapters._regime_desk import Entry, RegimeDesk
 from freqtrade_ext.adapters._regime_frames import TRACKED
 from freqtrade_ext.adapters.risk_store import RiskTable
-from freqtrade_ext.risk import Close, CloseReason, Lock, Reduce
+from freqtrade_ext.errors import CorruptStateError, StoreError
+from freqtrade_ext.risk import Close, CloseReason, Lock, RecoveryState, Reduce
 from freqtrade_ext.signals import LeverageSettings
 
-from .doubles import BTC, ETH, left
+from .doubles import BTC, ETH, left, trade_of
 from .regime_doubles import (
     HOUR_MS,
     MINUTE_MS,
@@ -118,6 +130,20 @@ def test_without_a_price_the_equity_is_unknown():
     assert desk.watch.account.peak_equity == pytest.approx(10_098.95)  # 100 less fees of 1.05
 
 
+def test_an_entry_that_waits_does_not_blind_the_account():
+    """Its limit order may wait for hours; Freqtrade asks no price of it meanwhile."""
+    position(Trade)
+    waiting = trade_of(Trade, pair=BTC, strategy="RegimeScore", enter_tag="long 74")
+    Trade.session.add(waiting)
+    Trade.commit()
+    desk = Desk()
+    desk.decide(Trade.get_open_trades()[0], 100.0, at(0))
+    for hours in (0, 1):
+        desk.loop(at(hours))
+        assert desk._equity == pytest.approx(10_000.0 - 0.1)
+    assert desk.host.sent == []
+
+
 def test_a_position_without_a_price_is_told_once():
     """Its equity is unknown: no rule of the account can act."""
     position(Trade)
@@ -164,6 +190,30 @@ def test_a_stop_of_entries_is_a_visible_lock():
     desk.loop(at(27))
     assert locks(27) == {}
     assert desk.refusal(ETH) == ""
+
+
+def test_a_reset_before_a_restart_ends_the_lock_of_the_run_before():
+    stopped_desk()
+    RiskTable(Trade.session.get_bind()).save({"account_wish": {"kind": "reset"}}, 1)
+    again = Desk(account={"max_drawdown": 0.2})
+    assert "*" in locks(1.1)
+    again.loop(at(1.1))
+    assert again.refusal(ETH) == ""
+    assert locks(1.1) == {}
+
+
+def test_the_lock_of_a_stop_that_is_over_ends_while_entries_rest():
+    """Stopped, then reset by a person: the rest after a recovery goes on, and ends on time."""
+    desk = stopped_desk()
+    desk.lock(Lock(None, START_MS + 99 * HOUR_MS, "a person's own"), at(1))
+    store = RiskTable(Trade.session.get_bind())
+    store.save({"account_wish": {"kind": "reset"}}, 1)
+    desk.watch.recovery = RecoveryState(resting_until_ms=at(3))
+    desk.loop(at(2))
+    reasons = {lock.reason for lock in PairLocks.get_pair_locks("*", moment(at(2)))}
+    assert reasons == {
+        "a person's own", "entries are stopped: rest after a portfolio recovery exit"
+    }  # fmt: skip
 
 
 def PairLocks_rows():
@@ -280,6 +330,17 @@ def test_the_account_comes_first():
     assert trade.get_custom_data("ext_exit") is not None  # its own rules have looked all the same
 
 
+def test_the_account_closes_what_has_lost_its_memory(caplog):
+    desk = stopped_desk()
+    position(Trade).set_custom_data("ext_exit", "no state")
+    (trade,) = Trade.get_open_trades()
+    assert desk.decide(trade, 100.0, at(1)) == Close(CloseReason.KILL_SWITCH_FULL)
+    assert "_look_all_the_same failed" in caplog.text
+    desk.watch.close_reason = None
+    with pytest.raises(CorruptStateError):
+        desk.decide(trade, 100.0, at(1))
+
+
 def wide():
     """Exits so wide that the kill switch is first."""
     return {"exits": {"sl_atr": 5.0, "exit_tightness": 2.0, "emergency_loss": 0.5}}
@@ -297,6 +358,23 @@ def test_a_kill_switch_locks_and_tells_once():
     assert "half was closed" in reason
     assert until >= moment(at(24)).replace(tzinfo=None)
     assert PairLocks.is_pair_locked(ETH, moment(at(23.9)))
+
+
+@pytest.mark.parametrize("error", [StoreError("full"), OperationalError("", {}, None)])
+def test_a_message_that_cannot_be_written_holds_no_exit_back(monkeypatch, error):
+    def fail(*arguments):
+        raise error
+
+    position(Trade, leverage=10.0)
+    desk = Desk(**wide())
+    with monkeypatch.context() as patch:
+        patch.setattr(desk._outbox, "tell", fail)
+        (action,) = desk.see({ETH: 96.9}, START_MS + MINUTE_MS).values()
+        assert isinstance(action, Reduce)
+        assert ETH not in locks(0.1)
+    desk.see({ETH: 96.9}, START_MS + 2 * MINUTE_MS)  # made up for while the position is there
+    assert len(desk.host.sent) == 1
+    assert ETH in locks(0.1)
 
 
 def halved_desk():

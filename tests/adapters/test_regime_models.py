@@ -16,6 +16,7 @@ Bugs planted by hand, each caught by the test named:
 12. a search forgets the model -> test_a_search_is_scored_with_the_model_too
 13. nothing is logged -> test_what_a_model_does_to_a_live_signal_is_logged_once
 14. a market of the spreads is trained -> test_the_markets_that_have_a_model
+    ... or one that no model is asked about -> test_without_the_layer_no_market_is_trained
 15. the outcome model is told its own points -> test_the_score_that_the_outcome_model_is_told
 16. the leverage it is told is not that of the entry -> test_the_leverage_is_that_of_the_entry
 17. an exit is explained, or an entry without its levels -> test_an_entry_of_a_bot_is_explained
@@ -372,6 +373,12 @@ def test_the_markets_that_have_a_model():
     assert set(strategy.modelled_markets()) == {ETH, BTC}
     strategy.desk.barred = frozenset({BTC})
     assert set(strategy.modelled_markets()) == {ETH}
+
+
+def test_without_the_layer_no_market_is_trained():
+    """The models of spreads would wait for those of all other markets, and grow stale."""
+    strategy = live(Answering(), signals={"layers": {"model_confidence": {"enabled": False}}})
+    assert strategy.modelled_markets() == []
 
 
 def test_the_model_of_a_spread_is_not_asked_again_for_its_host():

@@ -18,6 +18,7 @@ Bugs planted by hand, each caught by the test named:
 14. the parameter file is ignored by explanations -> test_a_parameter_file_is_read
 15. a configuration without reductions or stops starts -> test_no_exit_can_be_taken_away
 16. no trace at debug level, or one in a backtest -> test_a_decision_is_traced_at_debug_level
+17. a bot that ends enters positions -> test_a_bot_that_is_asked_to_end_enters_nothing
 """
 
 import json
@@ -295,6 +296,15 @@ def test_a_persons_entry_keeps_its_size():
     strategy = looked(strategy_of())
     assert stake(strategy, "force_entry") == 777.0
     assert confirm(strategy, "force_entry")
+
+
+def test_a_bot_that_is_asked_to_end_enters_nothing():
+    """It goes on until every position has its stop, and then ends: another one would have none."""
+    strategy = looked(strategy_of())
+    strategy._execution = SimpleNamespace(stop=SimpleNamespace(is_asked=False))
+    assert confirm(strategy)
+    strategy._execution.stop.is_asked = True
+    assert (confirm(strategy), confirm(strategy, "force_entry")) == (False, False)
 
 
 def test_without_a_look_nothing_is_entered():

@@ -70,16 +70,21 @@ class CombinedStrategy(SpreadStrategy, RegimeStrategy):
 
     def look(self, now_ms: int) -> None:
         """Look at the spreads, then at the account; what closes the account closes spreads too."""
-        super().look(now_ms)
+        try:
+            super().look(now_ms)
+        finally:  # what an earlier look has decided holds where this one fails
+            self._obey_account(now_ms)
+        self.desk.bar(self.barred_markets())
+        if self._is_trading:
+            for trade in Trade.get_open_trades():
+                self._place_first_stop(trade)
+
+    def _obey_account(self, now_ms: int) -> None:
         self.position_adjustment_enable = True  # a position may be reduced at any time
         reason = self.desk.watch.close_reason
         if reason is not None:
             for spread_id in list(self.broker.desk.records):
                 self.broker.desk.request_exit(spread_id, reason, now_ms)
-        self.desk.bar(self.barred_markets())
-        if self._is_trading:
-            for trade in Trade.get_open_trades():
-                self._place_first_stop(trade)
 
     def barred_markets(self) -> frozenset[str]:
         """Return the legs of the book, of spreads that are not flat, and of every open trade."""

@@ -271,7 +271,9 @@ class RegimeStrategy(StagedStrategy, ModelStrategy):
         return self.inputs.informative(self.dp.current_whitelist())
 
     def modelled_markets(self) -> list[str]:
-        """Return the markets that may have a scored signal; each has a model of its own."""
+        """Return the markets that may have a scored signal, if models have a say about scores."""
+        if self._layer_models.is_silent:
+            return []
         barred = self.desk.barred
         return [pair for pair in self.dp.current_whitelist() if pair not in barred]
 
@@ -420,9 +422,12 @@ class RegimeStrategy(StagedStrategy, ModelStrategy):
     ) -> bool:
         """Let an entry pass unless a rule refuses its market, also one that a person forces."""
         reason = self.desk.refusal(pair)
-        if reason or not self._books_are_read:
-            why = reason or "the account has not been looked at yet"
-            logger.info("[STRATEGY] %s is not entered: %s", pair, why)
+        if not reason and not self._books_are_read:
+            reason = "the account has not been looked at yet"
+        if not reason and self._execution is not None and self._execution.stop.is_asked:
+            reason = "the bot is about to end, and would leave it without a stop"
+        if reason:
+            logger.info("[STRATEGY] %s is not entered: %s", pair, reason)
             return False
         self.desk.words.entry_tags[pair] = entry_tag or ""
         return True

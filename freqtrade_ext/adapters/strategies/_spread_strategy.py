@@ -302,12 +302,14 @@ class SpreadStrategy(StagedStrategy, ModelStrategy):
 
     def look(self, now_ms: int) -> None:
         """Report the time and the books of every leg."""
-        self.broker.loop(now_ms)
-        if self._renewal is not None:
-            self._renewal.loop(now_ms)
-        self._adjusts = self.broker.wants_adjustment()
-        self.position_adjustment_enable = self._adjusts
-        super().look(now_ms)
+        try:
+            self.broker.loop(now_ms)
+            if self._renewal is not None:
+                self._renewal.loop(now_ms)
+            self._adjusts = self.broker.wants_adjustment()
+            self.position_adjustment_enable = self._adjusts
+        finally:
+            super().look(now_ms)  # what fails with spreads must not blind the rules of the account
 
     def informative_pairs(self) -> list[tuple[str, str, str]]:
         """Ask for candles and funding rates of every leg, in the pairlist or not."""

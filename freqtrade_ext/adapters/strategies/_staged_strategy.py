@@ -100,7 +100,8 @@ class StagedStrategy(GuardedStrategy):
         now_ms = int(current_time.timestamp() * 1000)
         are_read = False
         try:
-            if now_ms < self._now_ms:
+            # A clock of a trading bot can be set back as well; its positions are still its own.
+            if now_ms < self._now_ms and not self._is_trading:
                 self.begin_anew()
             self._now_ms = now_ms
             with self.fresh_books():
