@@ -260,17 +260,23 @@ def play(stage: Stage) -> list[dict[str, Any]]:
             control.stop_account("the rehearsal ends")
         stage.say("a person has stopped the account")
         wait(lambda: "Account kill switch" in stage.log, "the bot obeys")
-        stopped_ms = wall_clock()  # until then positions may leave by their own rules
         wait(lambda: not again.call("GET", "status"), "everything is closed", 120)
         time.sleep(10)  # stops and questions come to rest
         trades = again.call("GET", "trades?limit=500")["trades"]
-        closed = [each for each in trades if each["close_timestamp"] > stopped_ms]
+        closed = closed_since_the_stop(stage, trades)
         reasons = {each["enter_tag"]: each["exit_reason"] for each in closed}
         stage.say(f"closed by the kill switch: {reasons}")
         demand(set(reasons.values()) == {CloseReason.KILL_SWITCH_FULL.value}, f"reasons {reasons}")
         demand(any(map(EntryTag.parse, reasons)), "a spread was closed by the kill switch")
         print_trades(stage, trades)
     return trades
+
+
+def closed_since_the_stop(stage: Stage, trades: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Trades that were closed since the account was stopped; until then by their own rules."""
+    with risk_control([str(stage.config)]) as control:
+        stopped_ms = control.account.stopped_since_ms or 0
+    return [each for each in trades if each["close_timestamp"] >= stopped_ms]
 
 
 def wide_stops(stage: Stage, trades: list[dict[str, Any]]) -> list[str]:

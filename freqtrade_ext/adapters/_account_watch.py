@@ -1,6 +1,7 @@
 """The account-wide risk rules on a bot: kill switch, portfolio recovery, and what a person wishes.
 
-States are loaded once and written whenever they change, before anything follows from them.
+States are loaded once and written whenever they change. A state that cannot be written (a full
+disk) is an error, but what it says is obeyed all the same: the way out must not depend on a disk.
 """
 
 import json
@@ -12,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from freqtrade_ext.adapters._outbox import Outbox
 from freqtrade_ext.adapters.risk_store import RiskStore
+from freqtrade_ext.errors import StoreError
 from freqtrade_ext.risk import (
     AccountState,
     CloseAll,
@@ -91,15 +93,25 @@ class AccountWatch:
         self._outbox = outbox
         self.account = read_state(store, ACCOUNT, AccountState)
         self.recovery = read_state(store, RECOVERY, RecoveryState)
+        self._saved = (self.account, self.recovery)
         self.close_reason: CloseReason | None = None
         self.entries: StopEntries | None = None
 
     def look(self, look: AccountLook) -> None:
-        """Look at the account; afterwards `close_reason` and `entries` say what holds."""
+        """
+        Look at the account; afterwards `close_reason` and `entries` say what holds.
+
+        Raises
+        ------
+        StoreError
+            If the states cannot be written; what holds is said all the same.
+        """
         self._take_wish(look)
         settings = self._settings()
-        account, first = watch_account(look.equity, self.account, look.now_ms, settings.account)
-        recovery, second = watch_portfolio(
+        self.account, first = watch_account(
+            look.equity, self.account, look.now_ms, settings.account
+        )
+        self.recovery, second = watch_portfolio(
             look.unrealised,
             look.equity,
             look.atr_btc,
@@ -110,9 +122,11 @@ class AccountWatch:
             open_positions=look.open_positions,
         )
         commands = [*first, *second]
-        texts = [each.text for each in commands if isinstance(each, Notify)]
-        self._save(account, recovery, texts, look.now_ms)
         self._obey(commands)
+        texts = [each.text for each in commands if isinstance(each, Notify)]
+        for text in texts:
+            logger.warning("[SAFETY] %s", text)
+        self._save(texts, look.now_ms)
 
     def drawdown(self, equity: float) -> float:
         """Return the loss from the peak of equity as a ratio; NaN for an unknown equity."""
@@ -132,20 +146,22 @@ class AccountWatch:
             text = f"Account kill switch: {reason}. All is closed; entries are stopped."
         documents = {ACCOUNT: _document(account), WISH: None}
         self._outbox.tell_with(documents, [text], look.now_ms)
-        self.account = account
+        self.account, self._saved = account, (account, self._saved[1])
 
-    def _save(
-        self, account: AccountState, recovery: RecoveryState, texts: list[str], now_ms: int
-    ) -> None:
+    def _save(self, texts: list[str], now_ms: int) -> None:
+        account, recovery = self._saved
         changed: dict[str, Any] = {}
         if account != self.account:
-            changed[ACCOUNT] = _document(account)
+            changed[ACCOUNT] = _document(self.account)
         if recovery != self.recovery:
-            changed[RECOVERY] = _document(recovery)
-        self._outbox.tell_with(changed, texts, now_ms)
-        for text in texts:
-            logger.warning("[SAFETY] %s", text)
-        self.account, self.recovery = account, recovery
+            changed[RECOVERY] = _document(self.recovery)
+        try:
+            self._outbox.tell_with(changed, texts, now_ms)
+        except StoreError:
+            for text in texts:  # they are of this look only
+                self._outbox.say(text)
+            raise
+        self._saved = (self.account, self.recovery)
 
     def _obey(self, commands: Sequence[Command]) -> None:
         closes = [each.reason for each in commands if isinstance(each, CloseAll)]

@@ -59,6 +59,10 @@ class Outbox:
             self._store.save({MESSAGES: _document(texts)}, now_ms)
             self._texts = texts
 
+    def say(self, text: str) -> None:
+        """Hand a text over that cannot be written down."""
+        self._send(text)
+
     def tell(self, text: str, now_ms: int) -> None:
         """Write a text down, then hand it over."""
         self.tell_with({}, [text], now_ms)

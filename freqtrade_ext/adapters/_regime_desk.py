@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from freqtrade.enums import ExitType, TradingMode
+from freqtrade.enums import ExitType, RunMode, TradingMode
 from freqtrade.persistence import PairLocks, Trade
 
 from freqtrade_ext.adapters._account_watch import AccountLook, AccountWatch
@@ -130,7 +130,8 @@ class RegimeDesk:
         """Look at the account, before anything is decided."""
         trades = list(Trade.get_trades_proxy(is_open=True))
         unrealised = sum(self._profit(trade, now_ms) for trade in trades)
-        self._equity = self._balance(trades) + unrealised
+        counted = sum(map(_counted, trades)) if self._books_are_the_venues else 0.0
+        self._equity = self._balance(trades) + unrealised + counted
         self.watch.look(
             AccountLook(
                 equity=self._equity,
@@ -190,6 +191,12 @@ class RegimeDesk:
             trade.exit_reason = CloseReason.SL_HIT.value
         if trades:
             Trade.commit()
+
+    @property
+    def _books_are_the_venues(self) -> bool:
+        """Whether the balance is that of a real futures account, not Freqtrade's own sum."""
+        is_real = self._strategy.dp.runmode is RunMode.LIVE
+        return is_real and self._strategy.config.get("trading_mode") == TradingMode.FUTURES
 
     def _balance(self, trades: list[Any]) -> float:
         """Balance with what is tied up in positions, at cost."""
@@ -398,6 +405,12 @@ def _positions(trades: list[Any]) -> set[Any]:
     """Positions of open trades; the two legs of a spread are one."""
     tags = ((trade, EntryTag.parse(trade.enter_tag)) for trade in trades)
     return {trade.id if tag is None else tag.spread_id for trade, tag in tags}
+
+
+def _counted(trade: Any) -> float:
+    """Return costs of an open trade that the exchange has booked and its profit has in it too."""
+    entry_fee = float(trade.amount) * float(trade.open_rate) * float(trade.fee_open or 0.0)
+    return entry_fee - float(trade.funding_fees or 0.0)
 
 
 def _moment(time_ms: int) -> datetime:

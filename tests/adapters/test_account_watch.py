@@ -119,8 +119,8 @@ def test_a_stop_and_its_message_are_saved_together(store, monkeypatch):
     assert saved == [{ACCOUNT, MESSAGES}]
 
 
-def test_a_database_that_fails_stops_the_look(store, monkeypatch):
-    """Nothing follows from a state that is not on disk."""
+def test_an_account_is_closed_although_its_state_cannot_be_written(store, monkeypatch):
+    """It is an error, but the way out does not depend on a disk; it is written when it can be."""
     watch = Watch(store)
     watch.see(1_000.0)
     watch.see(790.0)
@@ -128,11 +128,20 @@ def test_a_database_that_fails_stops_the_look(store, monkeypatch):
     def fail(documents, now_ms):
         raise StoreError("disk full")
 
-    monkeypatch.setattr(store, "save", fail)
-    with pytest.raises(StoreError):
-        watch.see(790.0)
-    assert watch.close_reason is None
-    assert watch.told == []
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "save", fail)
+        with pytest.raises(StoreError):
+            watch.see(790.0)
+        assert watch.close_reason is CloseReason.KILL_SWITCH_FULL
+        assert watch.entries is not None
+        (text,) = watch.told
+        assert "21.0% below" in text
+        with pytest.raises(StoreError):
+            watch.see(790.0)
+        assert watch.told == [text]
+    assert not Watch(store).account.is_stopped
+    watch.see(790.0)
+    assert Watch(store).account.is_stopped
 
 
 def test_nothing_is_written_without_a_change(store, monkeypatch):

@@ -39,7 +39,7 @@ import math
 from datetime import timedelta
 
 import pytest
-from freqtrade.enums import TradingMode
+from freqtrade.enums import RunMode, TradingMode
 from freqtrade.persistence import PairLocks, Trade
 from sqlalchemy.exc import OperationalError
 
@@ -110,13 +110,26 @@ def locks(hours):
 
 
 def test_equity_is_balance_and_what_is_tied_up():
-    position(Trade, amount=10.0, leverage=1.0)
-    for mode, expected in ((TradingMode.FUTURES, 10_000.0), (TradingMode.SPOT, 11_000.0)):
-        desk = Desk(HostStrategy(trading_mode=mode), account={"confirm_looks": 1})
+    """
+    Bought and sold at 100, for 0.05 % each: what it would lose if it were closed, and funding of 3.
+
+    A real futures balance has paid the entry's fee and the funding already; Freqtrade's own sum,
+    in a dry run, has not.
+    """
+    trade = position(Trade, amount=10.0, leverage=1.0)
+    trade.funding_fees = -3.0
+    for trading, mode, expected in (
+        (TradingMode.FUTURES, RunMode.LIVE, 10_000.0 - 0.5),
+        (TradingMode.FUTURES, RunMode.DRY_RUN, 10_000.0 - 1.0 - 3.0),
+        (TradingMode.SPOT, RunMode.LIVE, 11_000.0 - 1.0),
+    ):
+        host = HostStrategy(trading_mode=trading)
+        host.dp.runmode = mode
+        trade.trading_mode = trading
+        desk = Desk(host, account={"confirm_looks": 1})
         desk.see({ETH: 100.0}, at(0))
         desk.loop(at(0.1))
-        # Bought and sold at 100, for 0.05 % each: what it would lose if it were closed.
-        assert desk.watch.account.peak_equity == pytest.approx(expected - 1.0)
+        assert desk._equity == pytest.approx(expected, abs=1e-9)
 
 
 def test_without_a_price_the_equity_is_unknown():
@@ -127,7 +140,7 @@ def test_without_a_price_the_equity_is_unknown():
     assert desk.watch.account.peak_equity is None
     desk.see({ETH: 110.0}, at(0.1))
     desk.loop(at(0.2))
-    assert desk.watch.account.peak_equity == pytest.approx(10_098.95)  # 100 less fees of 1.05
+    assert desk.watch.account.peak_equity == pytest.approx(10_099.45)  # 100 less the exit's fee
 
 
 def test_an_entry_that_waits_does_not_blind_the_account():
@@ -140,7 +153,7 @@ def test_an_entry_that_waits_does_not_blind_the_account():
     desk.decide(Trade.get_open_trades()[0], 100.0, at(0))
     for hours in (0, 1):
         desk.loop(at(hours))
-        assert desk._equity == pytest.approx(10_000.0 - 0.1)
+        assert desk._equity == pytest.approx(10_000.0 - 0.05)  # the exit's fee
     assert desk.host.sent == []
 
 
