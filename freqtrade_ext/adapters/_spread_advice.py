@@ -8,7 +8,13 @@ from typing import Any
 from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._spread_models import SpreadModels
 from freqtrade_ext.adapters._trade_outcomes import TradeOutcomes
-from freqtrade_ext.learning import LearningSettings, TradeLevels, Verdict, judge_entry
+from freqtrade_ext.learning import (
+    LearningSettings,
+    TradeLevels,
+    Verdict,
+    judge_entry,
+    judge_gain,
+)
 from freqtrade_ext.spreads import Bands, Candidate, SpreadResult
 
 __all__ = ["SpreadAdvice"]
@@ -51,7 +57,10 @@ class SpreadAdvice:
         verdict = Verdict(1.0)
         if self._models is not None:
             opinion = self._models.opinion(candidate)
-            verdict = judge_entry(opinion, candidate.direction.sign, self._settings)
+            if self._strategy.judges_trades:
+                verdict = judge_gain(opinion, self._settings)
+            else:
+                verdict = judge_entry(opinion, candidate.direction.sign, self._settings)
         if verdict.vetoes or self._outcomes is None:
             return verdict
         second = self._outcomes.verdict(self._features(candidate, self._outcomes))

@@ -225,6 +225,7 @@ class Strategy:
 
     timeframe = "1h"
     asked_leverage = 2.0
+    judges_trades = False
     explanation = None
 
     def __init__(self):

@@ -42,6 +42,27 @@ class ModelStrategy(IStrategy):
         """Whether the model has learned from closed trades, not from candles."""
         return bool(getattr(getattr(self, "freqai", None), "judges_trades", False))
 
+    def require_probabilities(self, user: str) -> None:
+        """
+        Refuse a model that says nothing an entry could be judged by.
+
+        Parameters
+        ----------
+        user : str
+            What would ask it, for the message.
+
+        Raises
+        ------
+        OperationalException
+            If FreqAI's model is not one of ours; the bot does not start.
+        """
+        if getattr(self.freqai, "judges_trades", None) is None:
+            raise OperationalException(
+                f"freqaimodel {self.config.get('freqaimodel')}: gives no probabilities that "
+                f"{user} could use. Take SignalClassifier, SpreadDirectionRegressor or "
+                "TradeOutcomeModel, or set ext.learning.entries or freqai.enabled to false."
+            )
+
     def model_target(self, pair: str) -> str:
         """Name what a market's model predicts: the market, unless it is a spread's host."""
         return market_target(pair)

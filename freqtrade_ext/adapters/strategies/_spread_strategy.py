@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 from freqtrade.enums import TRADE_MODES
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_msecs
@@ -150,7 +151,7 @@ class SpreadStrategy(StagedStrategy, ModelStrategy):
                 "ext.learning.entries: models follow the spreads of the book, not those of "
                 "ext.spreads.select 'universe'; set entries to false or freqai.enabled to false"
             )
-        return SpreadModels(self._view)
+        return SpreadModels(self._view, lambda: self.judges_trades)
 
     def _new_outcomes(self, mode: str) -> TradeOutcomes | None:
         """
@@ -187,6 +188,15 @@ class SpreadStrategy(StagedStrategy, ModelStrategy):
         """Return the columns of the spread that the market is the host of."""
         return self._models.columns(pair, dataframe, self._long_candles) if self._models else None
 
+    def trade_columns(self, pair: str, dataframe: DataFrame) -> Mapping[str, np.ndarray]:
+        """Tell z-score, edge and leverage of the spread that the market is the host of."""
+        told = None
+        if self._models is not None:
+            told = self._models.trade_columns(
+                pair, dataframe, self._long_candles, self._bands(), self.asked_leverage
+            )
+        return super().trade_columns(pair, dataframe) if told is None else told
+
     def _long_candles(self, pair: str) -> LegCandles | None:
         """Candles of a market as far back as FreqAI has them."""
         history = self.freqai.dd.historic_data.get(pair, {}).get(self.timeframe)
@@ -201,6 +211,8 @@ class SpreadStrategy(StagedStrategy, ModelStrategy):
 
     def prepare(self) -> None:
         """Read limits and fees once, and continue the spreads of an earlier run."""
+        if self._models is not None:
+            self.require_probabilities("an entry")
         if isinstance(self._view, UniverseView):
             listed = list(self.dp._exchange.get_markets())
             self._view.search(searched_markets(self.config, listed))
