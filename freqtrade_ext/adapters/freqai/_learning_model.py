@@ -220,7 +220,8 @@ class LearningModel(IFreqaiModel):
             del self.dd.historic_predictions[pair]
             self.dd.model_return_values.pop(pair, None)
             stored = None
-        reasons = self.drift.look(pair, trained, dataframe, stored)
+        # Of a model of trades neither features nor errors are watched: trades are not candles.
+        reasons = () if self.judges_trades else self.drift.look(pair, trained, dataframe, stored)
         if reasons:
             self._train_soon(pair, reasons)
         self._complete(dk)

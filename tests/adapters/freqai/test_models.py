@@ -7,6 +7,7 @@ Mutants of `_learning_model.py`, each killed by the test named:
 - retraining although pinned: a_pinned_version_is_not_trained_over
 - OpenMP not told anything: threads_are_told_to_sleep_before_a_stored_model_is_loaded
 - predictions of the old spread kept: a_market_that_gets_another_spread_begins_anew
+- candles watched for a model of trades: errors_of_a_model_of_trades_are_not_looked_for_on_candles
 - the queue left as it is after a training: a_market_that_comes_first_meanwhile_is_not_passed_over
 """
 
@@ -383,6 +384,24 @@ def test_too_few_closed_trades_are_no_model(config):
     model = OutcomeClassifier(config)
     with pytest.raises(InfeasibleError, match=r"29 closed trades are known .* 30 are needed"):
         trained_on(model, config, outcome_frame())
+
+
+def test_errors_of_a_model_of_trades_are_not_looked_for_on_candles(config):
+    """Sides of candles and gains of trades do not compare: a change of sides is no drift."""
+    remembered(config, 200)
+    model, frame, target = OutcomeClassifier(config), outcome_frame(500), "&-eth"
+    kitchen = trained_on(model, config, frame, live=True)
+    model.data_provider = Messages()
+    predict_live(model, kitchen, frame)
+    stored = model.dd.historic_predictions[ETH]
+    stored["do_predict"] = 1
+    stored[[SELL, HOLD, BUY]] = [0.8, 0.2, 0.8]  # taken for candles, it always says sell
+    frame = frame.assign(label_side=np.where(np.arange(len(frame)) < 250, -1.0, 1.0))
+    later = frame.assign(date=frame["date"] + pd.Timedelta(hours=1))
+    assert target in later
+    predict_live(model, kitchen, later)
+    assert not model.data_provider.sent
+    assert model.dd.historic_predictions[ETH]["do_predict"].iloc[-1] == 1
 
 
 def test_a_kitchen_without_features_is_freqais_own_error(config):
