@@ -74,6 +74,7 @@ class LearningModel(IFreqaiModel):
         self.dd: WholeDataDrawer = WholeDataDrawer(Path(self.full_path), self.config, registry)
         self.dd.current_candle = self.current_candle
         self.dd.on_recorded = self._recorded
+        self.dd.on_due = self._put_first
         self.drift = DriftWatch(self.learning)
         self.explanations: dict[str, Explanation] = {}
 
@@ -242,6 +243,9 @@ class LearningModel(IFreqaiModel):
         self._put_first(pair)
 
     def _put_first(self, pair: str) -> None:
+        # Never empty it, not for a moment: the thread that trains looks at its head.
+        if self.train_queue and self.train_queue[0] == pair:
+            return
         if pair in self.train_queue:
             self.train_queue.remove(pair)
         self.train_queue.appendleft(pair)

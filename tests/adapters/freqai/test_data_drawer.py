@@ -5,12 +5,16 @@ Mutants of `_data_drawer.py`, each killed by the test named:
 - dictionary saved before the folder is there: the same
 - pin ignored: a_version_that_was_gone_back_to_is_in_use_at_once
 - no look for missing files: a_model_whose_files_are_gone_is_trained_anew
+- a pin followed once only: a_training_that_ends_after_the_pin_does_not_replace_the_version
+- a pin of an earlier run not noticed: a_market_released_while_the_bot_was_stopped_is_trained_anew
+- the queue not told: what_is_trained_anew_comes_first
 - candles of files keep their time zone: a_market_can_be_trained_again_after_a_new_candle
 """
 
 import signal
 import subprocess
 import sys
+from collections import deque
 from datetime import UTC
 from pathlib import Path
 from types import SimpleNamespace
@@ -166,6 +170,69 @@ def test_a_released_market_is_trained_anew(tmp_path):
     model.dd.registry.release(ETH)
     assert model.dd.load_data(ETH, kitchen) is not None
     assert model.dd.pair_dict[ETH]["trained_timestamp"] == 0
+
+
+def test_a_training_that_ends_after_the_pin_does_not_replace_the_version(tmp_path):
+    """A training takes a minute; the bot has followed the pin when it is saved."""
+    config = config_of(tmp_path)
+    model = DirectionRegressor(config)
+    save(model, FIRST, 500)
+    kitchen = kitchen_of(config, frame_of(540), live=True)
+    model.dd.registry.pin(ETH, 1)
+    older = model.dd.load_data(ETH, kitchen)
+    save(model, SECOND, 520)
+    assert model.dd.load_data(ETH, kitchen).trained_ms == older.trained_ms
+    assert model.dd.registry.files(ETH, 2)
+
+
+def test_a_market_released_while_the_bot_was_stopped_is_trained_anew(tmp_path):
+    config = config_of(tmp_path)
+    model = DirectionRegressor(config)
+    for stamp, size in ((FIRST, 500), (SECOND, 520)):
+        save(model, stamp, size)
+    model.dd.registry.pin(ETH, 1)
+    kitchen = kitchen_of(config, frame_of(540), live=True)
+    model.dd.load_data(ETH, kitchen)
+    model.dd.save_drawer_to_disk()  # as each training of another market does
+    model.dd.registry.release(ETH)
+    again = DirectionRegressor(config)
+    assert again.dd.load_data(ETH, kitchen) is not None
+    assert again.dd.pair_dict[ETH]["trained_timestamp"] == 0
+
+
+@pytest.mark.parametrize("what", ["released", "files gone"])
+def test_what_is_trained_anew_comes_first(tmp_path, what):
+    """FreqAI trains the head of its queue only, and only when that one is due."""
+    config = config_of(tmp_path)
+    model = DirectionRegressor(config)
+    save(model, FIRST, 500)
+    kitchen = kitchen_of(config, frame_of(540), live=True)
+    model.train_queue = deque(["BTC/USDT:USDT", ETH])
+    if what == "released":
+        model.dd.registry.pin(ETH, 1)
+        model.dd.load_data(ETH, kitchen)
+        model.dd.registry.release(ETH)
+    else:
+        model.dd.model_dictionary.clear()
+        for file in Path(model.dd.pair_dict[ETH]["data_path"]).iterdir():
+            file.unlink()
+    model.dd.load_data(ETH, kitchen)
+    assert list(model.train_queue) == [ETH, "BTC/USDT:USDT"]
+
+
+@pytest.mark.parametrize("error", [OSError("No space left"), RuntimeError("changed size")])
+def test_predictions_that_cannot_be_saved_do_not_end_the_thread_that_trains(
+    tmp_path, monkeypatch, caplog, error
+):
+    """FreqAI saves them after each training, in the thread's loop, where nothing catches."""
+    drawer = DirectionRegressor(config_of(tmp_path)).dd
+
+    def fails(*args, **options):
+        raise error
+
+    monkeypatch.setattr("freqtrade_ext.adapters.freqai._data_drawer.replace_file", fails)
+    drawer.save_historic_predictions_to_disk()
+    assert f"live predictions were not saved: {error}" in caplog.text
 
 
 def test_a_pinned_version_without_files_leaves_the_newest_in_use(tmp_path, caplog):

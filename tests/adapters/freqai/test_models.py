@@ -428,6 +428,20 @@ def test_a_market_that_comes_first_meanwhile_is_not_passed_over(config, monkeypa
     assert list(model.train_queue) == [ETH, "SOL/USDT:USDT", btc]
 
 
+def test_a_queue_of_one_market_is_never_empty(config):
+    """The thread that trains reads the head after it has looked whether there is one."""
+
+    class Watched(deque):
+        def remove(self, value):
+            super().remove(value)
+            assert self, "the thread that trains would end here"
+
+    model = DirectionRegressor(config)
+    model.train_queue = Watched([ETH])
+    model._put_first(ETH)
+    assert list(model.train_queue) == [ETH]
+
+
 def test_freqai_rotates_its_queue_after_a_training():
     source = inspect.getsource(IFreqaiModel._start_scanning)
     training = source.index("self.extract_data_and_train_model(")
