@@ -31,6 +31,7 @@ Bugs planted by hand, each caught by the test named:
 25. a spread that waits keeps slots -> test_a_spread_that_waits_lets_others_pass
 26. a leg is entered on the candle on which a position was left in the other's coin ->
     test_a_spread_waits_for_the_candle_after_a_position
+27. each remembers its trades alone, in one file -> test_trades_of_both_are_remembered_together
 """
 
 import logging
@@ -49,12 +50,14 @@ from freqtrade.strategy.parameters import DecimalParameter
 from freqtrade_ext.adapters._combined_orders import CombinedOrders
 from freqtrade_ext.adapters._position_orders import PositionOrders
 from freqtrade_ext.adapters._spread_orders import SpreadOrders
+from freqtrade_ext.adapters._trade_outcomes import outcome_path
 from freqtrade_ext.adapters.strategies import (
     CombinedStrategy,
     RegimeStrategy,
     SpreadStrategy,
     _guarded_strategy,
 )
+from freqtrade_ext.learning import OutcomeSettings, load_learner
 from freqtrade_ext.risk import CloseReason, StopEntries
 from freqtrade_ext.spreads import LegName, Refusal
 
@@ -569,3 +572,15 @@ def test_the_owner_knows_the_markets_of_spreads_on_their_way(stage):
     assert stage.strategy._holds_leg(ETH)
     assert stage.strategy._holds_leg(BTC)
     assert not stage.strategy._holds_leg(SOL)
+
+
+def test_trades_of_both_are_remembered_together(tmp_path):
+    """One file: what the one has written must not be lost when the other writes."""
+    write_book(tmp_path)
+    strategy = strategy_of(tmp_path, learning={"outcome": {"enabled": True}})
+    spreads, scores = strategy._new_outcomes("dry_run"), strategy._new_scored_outcomes()
+    features = tuple([1.0] * 16)
+    spreads.entered("ETH-BTC 1", features)
+    scores._outcomes.entered("SOL/USDT:USDT 1", features)
+    kept = load_learner(outcome_path(strategy.config), OutcomeSettings())
+    assert set(kept.pending) == {"ETH-BTC 1", "SOL/USDT:USDT 1"}

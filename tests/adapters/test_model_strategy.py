@@ -211,10 +211,10 @@ def test_a_model_of_trades_judges_either_direction(tmp_path, gain, refused):
 
 
 @pytest.mark.parametrize("space", ["log", "price"])
-def test_a_model_of_trades_is_asked_what_it_was_taught(tmp_path, space):
+def test_a_model_of_trades_is_asked_what_it_was_taught(tmp_path, monkeypatch, space):
     """The columns at a candidate's candle are the sixteen features that its trade is kept with."""
     strategy = with_models(tmp_path, model=TradeModel(0.9), hedge_space=space)
-    strategy.exit_scale.value = 1.5
+    monkeypatch.setattr(strategy.exit_scale, "value", 1.5)
     raw = strategy.dp.frames[ETH]
     candidates = [candidate for candidate, _ in verdicts(strategy)]
     asked = strategy.feature_engineering_standard(raw.copy(), {"pair": ETH})

@@ -9,7 +9,8 @@ from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from freqtrade_ext.adapters._model_answers import market_target
-from freqtrade_ext.errors import ConfigError
+from freqtrade_ext.adapters._trade_outcomes import TradeOutcomes, outcome_path
+from freqtrade_ext.errors import ConfigError, StoreError
 from freqtrade_ext.learning import LearningSettings
 from freqtrade_ext.settings import load_part
 
@@ -31,6 +32,25 @@ class ModelStrategy(IStrategy):
             )
         except ConfigError as error:
             raise OperationalException(str(error)) from error
+        self._remembered: TradeOutcomes | None = None
+
+    def remembered_outcomes(self) -> TradeOutcomes:
+        """
+        Return what a trading bot remembers of its own trades: one object for the bot's file.
+
+        Each of two would write what the other does not know away.
+
+        Raises
+        ------
+        OperationalException
+            If the file cannot be read; the bot does not start.
+        """
+        if self._remembered is None:
+            try:
+                self._remembered = TradeOutcomes(self.learning, outcome_path(self.config))
+            except (ConfigError, StoreError) as error:
+                raise OperationalException(str(error)) from error
+        return self._remembered
 
     @property
     def has_models(self) -> bool:

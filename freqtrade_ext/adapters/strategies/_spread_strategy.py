@@ -32,11 +32,11 @@ from freqtrade_ext.adapters._spread_frames import (
 from freqtrade_ext.adapters._spread_models import SpreadModels
 from freqtrade_ext.adapters._spread_view import SpreadView
 from freqtrade_ext.adapters._tags import EntryTag
-from freqtrade_ext.adapters._trade_outcomes import TradeOutcomes, outcome_path
+from freqtrade_ext.adapters._trade_outcomes import TradeOutcomes
 from freqtrade_ext.adapters._universe_view import UniverseView, searched_markets
 from freqtrade_ext.adapters.strategies._model_strategy import ModelStrategy
 from freqtrade_ext.adapters.strategies._staged_strategy import StagedStrategy
-from freqtrade_ext.errors import ConfigError, StoreError
+from freqtrade_ext.errors import ConfigError
 from freqtrade_ext.learning import Explanation
 from freqtrade_ext.risk import RiskSettings, exclusion
 from freqtrade_ext.scanner import ScanSection, ScanSettings, SelectionPlan, walk_profile
@@ -161,11 +161,9 @@ class SpreadStrategy(StagedStrategy, ModelStrategy):
         """
         if not self.learning.outcome.enabled or mode not in {"live", "dry_run", "backtest"}:
             return None
-        path = outcome_path(self.config) if mode != "backtest" else None
-        try:
-            return TradeOutcomes(self.learning, path)
-        except (ConfigError, StoreError) as error:
-            raise OperationalException(str(error)) from error
+        if mode == "backtest":
+            return TradeOutcomes(self.learning, None)
+        return self.remembered_outcomes()
 
     @property
     def asked_leverage(self) -> float:
