@@ -107,6 +107,12 @@ class SpreadAdvice:
             key = _key(result.spread_id, result.signal_ms)
             self._outcomes.closed(key, result.net / result.notional, result.closed_ms)
 
+    @answer_on_error(None)
+    def dropped(self, spread_id: str, signal_ms: int) -> None:
+        """Forget an entry that ended without a trade."""
+        if self._outcomes is not None:
+            self._outcomes.forget(_key(spread_id, signal_ms))
+
 
 def _key(spread_id: str, signal_ms: int) -> str:
     return f"{spread_id} {signal_ms}"

@@ -115,6 +115,11 @@ class TradeOutcomes:
             )
         self._save()
 
+    def forget(self, key: str) -> None:
+        """Forget an entry that was never filled."""
+        if self.learner.pending.pop(key, None) is not None:
+            self._save()
+
     def _save(self) -> None:
         if self._path is None:
             return

@@ -332,6 +332,18 @@ def test_what_became_of_an_entry_is_learned():
     assert outcomes.learner.pending == {}
 
 
+def test_an_entry_that_was_never_filled_is_forgotten(tmp_path):
+    """It taught nothing; remembered for ever, the file would grow with each."""
+    outcomes = TradeOutcomes(LearningSettings(), tmp_path / "outcomes.json")
+    told = advice(outcomes=outcomes)
+    told.entered(candidate(), bands_of(), Verdict(1.0))
+    told.dropped("ETH-BTC", candidate().time_ms + HOUR_MS)  # another episode's
+    assert outcomes.learner.pending
+    told.dropped("ETH-BTC", candidate().time_ms)
+    assert outcomes.learner.outcomes == []
+    assert TradeOutcomes(LearningSettings(), tmp_path / "outcomes.json").learner.pending == {}
+
+
 def test_a_spread_whose_entry_was_not_seen_teaches_nothing():
     outcomes = TradeOutcomes(LearningSettings(), None)
     advice(outcomes=outcomes).closed(result())
