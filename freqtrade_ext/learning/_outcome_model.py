@@ -90,6 +90,22 @@ class OutcomeModel:
         table = np.atleast_2d(np.asarray(features, dtype=np.float64))
         return _confidence(self.kind, self.model, table)
 
+    @property
+    def importance(self) -> dict[str, float]:
+        """Share of each feature in what was learned: of the gain, or of the purity in a forest."""
+        if self.kind == "lightgbm":
+            raw = self.model.feature_importance("gain")
+        else:
+            raw = self.model.feature_importances_
+        gains = np.asarray(raw, dtype=np.float64)
+        shares = gains / gains.sum() if gains.sum() > 0 else gains
+        return dict(zip(OUTCOME_FEATURES, shares.tolist(), strict=True))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Parameters of the training."""
+        return dict(PARAMETERS) if self.kind == "lightgbm" else dict(self.model.get_params())
+
     def contributions(self, features: npt.ArrayLike) -> FloatArray | None:
         """Attribute raw scores, shape (n, 17); None where the fallback is in use."""
         table = np.atleast_2d(np.asarray(features, dtype=np.float64))

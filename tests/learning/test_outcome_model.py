@@ -93,10 +93,23 @@ def test_contributions_explain_it():
     assert np.abs(shares[:-1]).argmax() == Z
 
 
-def test_without_lightgbm_a_forest_answers(monkeypatch):
-    def absent(*args, **options):
-        raise ConfigError("a model needs lightgbm")
+def test_importance_names_what_tells_gains_apart(monkeypatch):
+    for kind in ("lightgbm", "random_forest"):
+        if kind == "random_forest":
+            monkeypatch.setattr(outcome_model, "boost", absent)
+        model = fit_outcome_model(trades(600))
+        assert model.kind == kind
+        assert tuple(model.importance) == OUTCOME_FEATURES
+        assert max(model.importance, key=model.importance.get) == "zscore"
+        assert sum(model.importance.values()) == pytest.approx(1)
+        assert model.importance["funding_rate"] == 0
 
+
+def absent(*args, **options):
+    raise ConfigError("a model needs lightgbm")
+
+
+def test_without_lightgbm_a_forest_answers(monkeypatch):
     monkeypatch.setattr(outcome_model, "boost", absent)
     model = fit_outcome_model(trades(600))
     assert model.kind == "random_forest"

@@ -379,6 +379,24 @@ def test_trades_closed_after_the_training_window_are_not_known_yet(config):
     assert trained.model.trained_on + trained.model.tested_on == 300
 
 
+def test_a_training_of_the_outcome_model_is_recorded_whole(config):
+    remembered(config, 200)
+    model, frame = OutcomeClassifier(config), outcome_frame()
+    kitchen = trained_on(model, config, frame, live=True)
+    kitchen.set_new_model_names(ETH, 1_700_000_000)
+    model.dd.save_data(model.model, ETH, kitchen)
+    card = model.dd.registry.card(ETH, 1)
+    assert (card.kind, card.rows) == ("OutcomeClassifier", 200)
+    assert card.parameters["num_leaves"] == 31
+    assert max(card.importance, key=card.importance.get) == "%-rsi"
+    assert sum(card.importance.values()) == pytest.approx(1)
+    assert len(model.model.feature_importances_) == 16  # what FreqAI plots
+    again = OutcomeClassifier(config)
+    again.live, again.model = True, again.dd.load_data(ETH, kitchen)
+    answer, _ = again.predict(frame, kitchen)
+    np.testing.assert_array_equal(answer[BUY], model.predict(frame, kitchen)[0][BUY])
+
+
 def test_too_few_closed_trades_are_no_model(config):
     remembered(config, 29)
     model = OutcomeClassifier(config)
