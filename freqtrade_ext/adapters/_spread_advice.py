@@ -64,7 +64,10 @@ class SpreadAdvice:
         if verdict.vetoes or self._outcomes is None:
             return verdict
         second = self._outcomes.verdict(self._features(candidate, self._outcomes))
-        return second if second.vetoes else verdict
+        if second.vetoes:
+            return second
+        reasons = [each.reason for each in (verdict, second) if each.reason]
+        return replace(verdict, reason="; ".join(reasons))
 
     def _features(self, candidate: Candidate, outcomes: TradeOutcomes) -> tuple[float, ...]:
         """Sixteen features, of leg A's frame and of the spread; once a candle."""

@@ -162,7 +162,7 @@ class SpreadModels:
         hosts = self.hosts
         for pair in hosts:
             if pair not in queue:
-                queue.append(pair)
+                queue.appendleft(pair)  # at the end it would wait until the others are due again
         for pair in list(queue):
             if hosts and pair not in hosts and pair not in others:
                 queue.remove(pair)

@@ -205,10 +205,17 @@ def test_only_hosts_are_trained():
     assert list(queue) == [ETH]
 
 
+def test_a_new_host_comes_first():
+    """FreqAI trains the head of its queue only, and only when that one is due."""
+    queue = deque([SOL])
+    SpreadModels(view_of()).align(queue, [SOL])
+    assert list(queue) == [ETH, SOL]
+
+
 def test_markets_with_a_model_of_their_own_stay_in_the_queue():
     queue = deque([BTC, SOL])
     SpreadModels(view_of()).align(queue, [SOL, ETH])
-    assert list(queue) == [SOL, ETH]
+    assert sorted(queue) == sorted([SOL, ETH])
 
 
 def test_without_a_spread_the_queue_is_left_alone():
@@ -298,6 +305,32 @@ def test_the_outcome_model_refuses_what_has_lost_before():
 def test_an_outcome_model_that_has_not_learned_has_no_say():
     settings = LearningSettings(outcome=OutcomeSettings(enabled=True, min_confidence=0.99))
     assert not advice(outcomes=TradeOutcomes(settings, None)).verdict(candidate(), {}).vetoes
+
+
+def test_an_outcome_model_without_a_say_is_no_silent_pass(caplog):
+    caplog.set_level("INFO")
+    settings = LearningSettings(outcome=OutcomeSettings(enabled=True, min_confidence=0.6))
+    told = advice(outcomes=TradeOutcomes(settings, None))
+    verdict = told.verdict(candidate(), {})
+    assert verdict.size_factor == 1.0
+    assert verdict.reason == (
+        "the outcome model has not learned yet (0 closed trades, 30 are needed): it has no say"
+    )
+    told.entered(candidate(), bands_of(), verdict)
+    assert verdict.reason in caplog.text
+    recording = OutcomeSettings(enabled=True)  # nothing was asked of it
+    assert TradeOutcomes(LearningSettings(outcome=recording), None).verdict(
+        tuple([1.0] * 16)
+    ) == Verdict(1.0)
+
+
+def test_both_models_are_heard(caplog):
+    """A smaller size of FreqAI's model stays; so does its reason."""
+    settings = {"when_missing": "smaller_size", "outcome": OutcomeSettings(min_confidence=0.6)}
+    outcomes = TradeOutcomes(LearningSettings(**settings), None)
+    verdict = advice(SpreadModels(view_of()), outcomes, **settings).verdict(candidate(), {})
+    assert verdict.size_factor == 0.5
+    assert verdict.reason.startswith("the model is missing: size times 0.5; the outcome model has")
 
 
 def test_features_of_an_entry_are_those_of_its_candle():
