@@ -18,12 +18,13 @@ import rapidjson
 from freqtrade.configuration import TimeRange
 from freqtrade.freqai.data_drawer import METADATA, METADATA_NUMBER_MODE, FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from pandas import DataFrame
 
 from freqtrade_ext.errors import ConfigError, StoreError
 from freqtrade_ext.files import Checkpoint, replace_file
 from freqtrade_ext.learning import ModelCard, ModelRegistry
 
-__all__ = ["WholeDataDrawer"]
+__all__ = ["WholeDataDrawer", "keep_predictions_whole"]
 
 logger = logging.getLogger(__name__)
 
@@ -212,3 +213,21 @@ class WholeDataDrawer(FreqaiDataDrawer):
         rapidjson.dump(document, text, default=self.np_encoder, number_mode=rapidjson.NM_NATIVE)
         with self.save_lock:
             replace_file(path, text.getvalue().encode(), checkpoint=self._checkpoint)
+
+
+def keep_predictions_whole(dk: FreqaiDataKitchen) -> None:
+    """Let a backtest's predictions take their name when they are written; FreqAI reuses them."""
+    save = dk.save_backtesting_prediction
+
+    def save_whole(frame: DataFrame) -> None:
+        final = dk.backtesting_results_path
+        partial = final.with_name(f"{_PARTIAL}{os.getpid()}-{final.name}")
+        dk.backtesting_results_path = partial
+        try:
+            save(frame)
+            os.replace(partial, final)
+        finally:
+            dk.backtesting_results_path = final
+            partial.unlink(missing_ok=True)
+
+    dk.save_backtesting_prediction = save_whole

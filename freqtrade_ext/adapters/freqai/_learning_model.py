@@ -14,7 +14,7 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.freqai.freqai_interface import IFreqaiModel
 from pandas import DataFrame
 
-from freqtrade_ext.adapters.freqai._data_drawer import WholeDataDrawer
+from freqtrade_ext.adapters.freqai._data_drawer import WholeDataDrawer, keep_predictions_whole
 from freqtrade_ext.adapters.freqai._drift_watch import DriftWatch
 from freqtrade_ext.adapters.freqai._trained import ANSWERS, TrainedModel
 from freqtrade_ext.adapters.freqai._training_set import TrainingSet, training_set
@@ -169,6 +169,13 @@ class LearningModel(IFreqaiModel):
             row.to_numpy(dtype=np.float64)[0],
             answer=f"{target}: {CLASSES[best]}, {answers[best]:.0%} probable",
         )
+
+    def start_backtesting(
+        self, dataframe: DataFrame, metadata: dict, dk: FreqaiDataKitchen, strategy: Any
+    ) -> FreqaiDataKitchen:
+        """Train and predict window by window, as FreqAI does; what is stored of it is whole."""
+        keep_predictions_whole(dk)
+        return super().start_backtesting(dataframe, metadata, dk, strategy)
 
     def define_data_pipeline(self, threads: int = -1) -> Pipeline:
         """Leave features in their own units, unless a step of FreqAI needs one scale."""

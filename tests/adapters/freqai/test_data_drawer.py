@@ -8,6 +8,7 @@ Mutants of `_data_drawer.py`, each killed by the test named:
 - a pin followed once only: a_training_that_ends_after_the_pin_does_not_replace_the_version
 - a pin of an earlier run not noticed: a_market_released_while_the_bot_was_stopped_is_trained_anew
 - the queue not told: what_is_trained_anew_comes_first
+- predictions of a backtest in place: predictions_of_a_backtest_are_whole_or_absent
 - candles of files keep their time zone: a_market_can_be_trained_again_after_a_new_candle
 """
 
@@ -25,6 +26,7 @@ from freqtrade.configuration import TimeRange
 from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
+from freqtrade.freqai.freqai_interface import IFreqaiModel
 
 from freqtrade_ext.adapters.freqai import DirectionRegressor
 from freqtrade_ext.adapters.freqai._data_drawer import WholeDataDrawer
@@ -271,6 +273,40 @@ def test_what_is_predicted_live_is_saved_whole(tmp_path):
     assert len(again.historic_predictions[ETH]) == 40
     assert again.load_global_metadata_from_disk() == {"start": 1}
     assert not list(Path(again.full_path).glob("*.partial"))
+
+
+def test_predictions_of_a_backtest_are_whole_or_absent(tmp_path, monkeypatch):
+    """FreqAI writes them in place, and the next backtest stumbles over half a file."""
+    config = config_of(tmp_path)
+    model, frame = DirectionRegressor(config), frame_of(40)[["date", "close"]]
+    kitchen = kitchen_of(config, frame_of(60))
+    kitchen.model_filename = "cb_eth_1"
+    whole = type(frame).to_feather
+    seen = []
+
+    def start(self, dataframe, metadata, dk, strategy):
+        assert not dk.check_if_backtest_prediction_is_valid(40)
+        with pytest.raises(OSError, match="No space left"):
+            dk.save_backtesting_prediction(frame)
+        assert not list(dk.backtesting_results_path.parent.iterdir())
+        monkeypatch.undo()
+        dk.save_backtesting_prediction(frame)
+        seen.append(dk.check_if_backtest_prediction_is_valid(40))
+        return dk
+
+    def full(self, path):
+        whole(self, path)
+        path.write_bytes(path.read_bytes()[:100])
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(type(frame), "to_feather", full)
+    original = IFreqaiModel.start_backtesting
+    IFreqaiModel.start_backtesting = start
+    try:
+        model.start_backtesting(frame, {"pair": ETH}, kitchen, None)
+    finally:
+        IFreqaiModel.start_backtesting = original
+    assert seen == [True]
 
 
 def test_a_market_can_be_trained_again_after_a_new_candle(tmp_path):
