@@ -69,6 +69,12 @@ def command(stage, *arguments):
     return done.output
 
 
+def with_book(stage):
+    if not (stage.folder / "pairs_config.json").exists():
+        markets = ("ETH/USDT:USDT", "BTC/USDT:USDT")
+        command(stage, "book", "add", *markets, "--timerange", "20240101-20240201")
+
+
 def configure(stage, identifier, strategy="SpreadArbitrage", enabled=True):
     freqai = {"enabled": enabled, "identifier": identifier, "train_period_days": 15}
     stage.configure(
@@ -85,9 +91,7 @@ def backtest(stage, *arguments):
 
 def test_spreads_with_models_without_and_primed(stage):
     configure(stage, "none", enabled=False)
-    command(
-        stage, "book", "add", "ETH/USDT:USDT", "BTC/USDT:USDT", "--timerange", "20240101-20240201"
-    )
+    with_book(stage)
     _, alone = backtest(stage)
     assert len(alone) >= 40
 
@@ -103,6 +107,22 @@ def test_spreads_with_models_without_and_primed(stage):
 
     primed = command(stage, "models", "prime", "--backtest", str(stage.folder / "backtest_results"))
     assert f"{len(agreed) // 2} trades read" in primed
+
+
+def test_spreads_with_the_model_of_their_own_trades(stage):
+    """Taught the trades without a model, it lets some of them pass once it knows thirty."""
+    configure(stage, "untaught", enabled=False)
+    with_book(stage)
+    # From the first fit on, so that thirty are closed before the last training.
+    stage.freqtrade("backtesting", "--timerange", "20240114-20240314", "--cache", "none")
+    alone = last_backtest(stage.folder / "backtest_results")["trades"]
+    command(stage, "models", "prime", "--backtest", str(stage.folder / "backtest_results"))
+    configure(stage, "trades")
+    run = stage.freqtrade("backtesting", "--freqaimodel", "TradeOutcomeModel", *RANGE)
+    assert "closed trades are known before" in run.log  # the first windows: no model, a veto
+    passed = last_backtest(stage.folder / "backtest_results")["trades"]
+    assert 0 < len(passed) < len(alone)
+    assert "num_leaves" in command(stage, "models", "show", "ETH/USDT:USDT")
 
 
 @pytest.mark.parametrize("model", ["SignalClassifier", "SpreadDirectionRegressor"])
