@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from freqtrade.enums import TRADE_MODES
-from freqtrade.exceptions import OperationalException
 from pandas import DataFrame
 
 from freqtrade_ext.adapters._callbacks import answer_on_error
@@ -108,12 +107,7 @@ class RegimeModels:
         if self._silent:
             logger.info("[MODEL] layer 23 is neutral: %s", self._silent)
             return
-        if getattr(self._strategy.freqai, "judges_trades", None) is None:
-            raise OperationalException(
-                f"freqaimodel {name}: gives no probabilities that a score could use. Take "
-                "SignalClassifier, SpreadDirectionRegressor or TradeOutcomeModel, or set "
-                "ext.learning.entries or freqai.enabled to false."
-            )
+        self._strategy.require_probabilities("a score")
         logger.info("[MODEL] layer 23 is the word of %s", name)
 
     def predict(self, frame: DataFrame, metadata: dict[str, Any]) -> DataFrame:

@@ -8,7 +8,13 @@ from typing import Any
 from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._spread_models import SpreadModels
 from freqtrade_ext.adapters._trade_outcomes import TradeOutcomes
-from freqtrade_ext.learning import LearningSettings, TradeLevels, Verdict, judge_entry
+from freqtrade_ext.learning import (
+    LearningSettings,
+    TradeLevels,
+    Verdict,
+    judge_entry,
+    judge_gain,
+)
 from freqtrade_ext.spreads import Bands, Candidate, SpreadResult
 
 __all__ = ["SpreadAdvice"]
@@ -51,11 +57,17 @@ class SpreadAdvice:
         verdict = Verdict(1.0)
         if self._models is not None:
             opinion = self._models.opinion(candidate)
-            verdict = judge_entry(opinion, candidate.direction.sign, self._settings)
+            if self._strategy.judges_trades:
+                verdict = judge_gain(opinion, self._settings)
+            else:
+                verdict = judge_entry(opinion, candidate.direction.sign, self._settings)
         if verdict.vetoes or self._outcomes is None:
             return verdict
         second = self._outcomes.verdict(self._features(candidate, self._outcomes))
-        return second if second.vetoes else verdict
+        if second.vetoes:
+            return second
+        reasons = [each.reason for each in (verdict, second) if each.reason]
+        return replace(verdict, reason="; ".join(reasons))
 
     def _features(self, candidate: Candidate, outcomes: TradeOutcomes) -> tuple[float, ...]:
         """Sixteen features, of leg A's frame and of the spread; once a candle."""
@@ -97,6 +109,12 @@ class SpreadAdvice:
         if self._outcomes is not None and result.notional > 0:
             key = _key(result.spread_id, result.signal_ms)
             self._outcomes.closed(key, result.net / result.notional, result.closed_ms)
+
+    @answer_on_error(None)
+    def dropped(self, spread_id: str, signal_ms: int) -> None:
+        """Forget an entry that ended without a trade."""
+        if self._outcomes is not None:
+            self._outcomes.forget(_key(spread_id, signal_ms))
 
 
 def _key(spread_id: str, signal_ms: int) -> str:

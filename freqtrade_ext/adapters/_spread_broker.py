@@ -153,6 +153,8 @@ class SpreadBroker:
         result = self.results.book(closed)
         if self.advice is not None and result is not None:
             self.advice.closed(result)
+        elif self.advice is not None:
+            self.advice.dropped(closed.record.position.spread_id, closed.record.signal_ms)
         self.desk.forget(closed)
         return True
 

@@ -11,7 +11,14 @@ from freqtrade_ext.adapters._candles import epoch_ms
 from freqtrade_ext.adapters._model_answers import ModelAnswers
 from freqtrade_ext.adapters._spread_view import SpreadView
 from freqtrade_ext.learning import ModelState, Opinion
-from freqtrade_ext.spreads import Candidate, LegCandles, SpreadSpec, SpreadTrack, track_spread
+from freqtrade_ext.spreads import (
+    Bands,
+    Candidate,
+    LegCandles,
+    SpreadSpec,
+    SpreadTrack,
+    track_spread,
+)
 
 __all__ = ["SpreadModels"]
 
@@ -23,10 +30,19 @@ class SpreadModels:
     FreqAI has one model a market. So each spread gets a host: its leg A, or its leg B where leg A
     is the host of a spread before it in the book; a spread that finds neither free has no model.
     The host's frame carries the spread's features, and its model predicts the spread.
+
+    Parameters
+    ----------
+    view : SpreadView
+        The spreads.
+    judges_trades : callable, optional
+        Whether the models have learned from closed trades. These are described by leg A's candles,
+        so then only leg A is a host.
     """
 
-    def __init__(self, view: SpreadView) -> None:
+    def __init__(self, view: SpreadView, judges_trades: Callable[[], bool] = lambda: False) -> None:
         self._view = view
+        self._judges_trades = judges_trades
         self._opinions: dict[str, ModelAnswers] = {}
         self._fits: dict[str, tuple[Any, ...]] = {}
 
@@ -34,8 +50,10 @@ class SpreadModels:
     def hosts(self) -> dict[str, SpreadSpec]:
         """Spread of each host market."""
         hosts: dict[str, SpreadSpec] = {}
+        only_a = self._judges_trades()
         for spec in self._view.specs.values():
-            free = [leg for leg in (spec.leg_a, spec.leg_b) if leg not in hosts]
+            legs = (spec.leg_a,) if only_a else (spec.leg_a, spec.leg_b)
+            free = [leg for leg in legs if leg not in hosts]
             if free:
                 hosts[free[0]] = spec
         return hosts
@@ -69,6 +87,31 @@ class SpreadModels:
             legs = (long_candles(spec.leg_a), long_candles(spec.leg_b))
             track = self._long_track(spec, *legs)
         return _columns(spec, track, legs, times)
+
+    def trade_columns(
+        self,
+        pair: str,
+        frame: DataFrame,
+        long_candles: Callable[[str], LegCandles | None],
+        bands: Mapping[str, Bands],
+        leverage: float,
+    ) -> dict[str, np.ndarray] | None:
+        """
+        Tell what candles do not of the host's spread entered after each of them.
+
+        The edge is that of the candidates: what is left to the exit band, on leg A's notional.
+        None for a market that is no host; `columns` has the other parameters.
+        """
+        columns = self.columns(pair, frame, long_candles)
+        if columns is None:
+            return None
+        spec, z_score = self.hosts[pair], columns["z_score"]
+        exit_z = bands[spec.spread_id].exit_z if spec.spread_id in bands else spec.z_exit
+        return {
+            "zscore": z_score,
+            "signal_score": (np.abs(z_score) - exit_z) * columns["scale"],
+            "leverage": np.full(len(frame), leverage),
+        }
 
     def _long_track(
         self, spec: SpreadSpec, leg_a: LegCandles | None, leg_b: LegCandles | None
@@ -119,7 +162,7 @@ class SpreadModels:
         hosts = self.hosts
         for pair in (*hosts, *others):
             if pair not in queue:
-                queue.append(pair)
+                queue.appendleft(pair)  # at the end it would wait until the others are due again
         for pair in list(queue):
             if hosts and pair not in hosts and pair not in others:
                 queue.remove(pair)

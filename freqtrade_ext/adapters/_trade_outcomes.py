@@ -85,10 +85,16 @@ class TradeOutcomes:
         return entry_features(frame, time_ms, known) or _UNKNOWN
 
     def verdict(self, features: tuple[float, ...]) -> Verdict:
-        """Judge an entry; a model that has not learned yet has no say."""
+        """Judge an entry; a model that has not learned yet has no say, and the reason says so."""
         confidence = float(self.learner.confidence([features])[0])
         wanted = self._settings.outcome.min_confidence
-        if not confidence < wanted:  # NaN: no model yet
+        if np.isnan(confidence) and wanted > 0:
+            return Verdict(
+                1.0,
+                f"the outcome model has not learned yet ({len(self.learner.outcomes)} closed "
+                f"trades, {self._settings.outcome.min_trades} are needed): it has no say",
+            )
+        if not confidence < wanted:
             return Verdict(1.0)
         return Verdict(
             0.0,
@@ -114,6 +120,11 @@ class TradeOutcomes:
                 f" ({model.kind}, {model.accuracy:.0%} of the later ones right)" if model else "",
             )
         self._save()
+
+    def forget(self, key: str) -> None:
+        """Forget an entry that was never filled."""
+        if self.learner.pending.pop(key, None) is not None:
+            self._save()
 
     def _save(self) -> None:
         if self._path is None:

@@ -154,7 +154,9 @@ class _Candles:
         row = track.row_at(time_ms) if track else None
         if spec is None or track is None or row is None:
             return None, {}
-        edge = (abs(track.z_score[row]) - spec.z_exit) * track.scale[row]
+        # On leg A's notional, as candidates are ranked: prices of different coins compare.
+        unit = track.dependent_at(time_ms) if spec.hedge_space == "price" else 1.0
+        edge = (abs(track.z_score[row]) - spec.z_exit) * track.scale[row] / unit
         return spec.leg_a, {"zscore": float(track.z_score[row]), "signal_score": float(edge)}
 
 

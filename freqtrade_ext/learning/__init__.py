@@ -74,6 +74,7 @@ from freqtrade_ext.learning._verdict import (
     Opinion,
     Verdict,
     judge_entry,
+    judge_gain,
     state_verdict,
 )
 from freqtrade_ext.learning._weights import class_weights
@@ -129,6 +130,7 @@ __all__ = [
     "fit_signal_model",
     "forward_move",
     "judge_entry",
+    "judge_gain",
     "ks_distance",
     "label_target",
     "let_threads_sleep",

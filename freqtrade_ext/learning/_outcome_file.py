@@ -42,7 +42,7 @@ def load_learner(path: Path, settings: OutcomeSettings, *, threads: int = 1) -> 
             f"{path}: closed trades of the outcome model cannot be read ({error}); move the file "
             "away to begin anew, or prime the model again from a backtest"
         ) from error
-    learner = OutcomeLearner(settings, outcomes[-settings.keep :], trained_at, seen, threads)
+    learner = OutcomeLearner(settings, outcomes, trained_at, seen, threads)
     learner.pending.update(pending)
     return learner
 

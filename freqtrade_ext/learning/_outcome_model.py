@@ -90,6 +90,22 @@ class OutcomeModel:
         table = np.atleast_2d(np.asarray(features, dtype=np.float64))
         return _confidence(self.kind, self.model, table)
 
+    @property
+    def importance(self) -> dict[str, float]:
+        """Share of each feature in what was learned: of the gain, or of the purity in a forest."""
+        if self.kind == "lightgbm":
+            raw = self.model.feature_importance("gain")
+        else:
+            raw = self.model.feature_importances_
+        gains = np.asarray(raw, dtype=np.float64)
+        shares = gains / gains.sum() if gains.sum() > 0 else gains
+        return dict(zip(OUTCOME_FEATURES, shares.tolist(), strict=True))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Parameters of the training."""
+        return dict(PARAMETERS) if self.kind == "lightgbm" else dict(self.model.get_params())
+
     def contributions(self, features: npt.ArrayLike) -> FloatArray | None:
         """Attribute raw scores, shape (n, 17); None where the fallback is in use."""
         table = np.atleast_2d(np.asarray(features, dtype=np.float64))
@@ -193,8 +209,9 @@ class OutcomeLearner:
         self.trained_at = trained_at
         self.pending: dict[str, tuple[float, ...]] = {}  # features of entries not closed yet
         self.model: OutcomeModel | None = None
+        self._trim()
         if trained_at:
-            self._fit(newer=self.seen - trained_at)
+            self._fit()
 
     @property
     def outcomes(self) -> list[TradeOutcome]:
@@ -206,22 +223,33 @@ class OutcomeLearner:
         for each in outcomes:
             self.seen += each.key not in self._outcomes
             self._outcomes[each.key] = each
-        kept = self.outcomes[-self.settings.keep :]
+        is_due = self._is_due()
+        if is_due:
+            self.trained_at = self.seen
+        self._trim()
+        if is_due:
+            self._fit()
+        return is_due
+
+    @property
+    def _newer(self) -> int:
+        """Trades since the last training."""
+        return self.seen - self.trained_at if self.trained_at else 0
+
+    def _trim(self) -> None:
+        # What the model has learned from stays until the next training: a restart needs it.
+        kept = self.outcomes[-(self.settings.keep + self._newer) :]
         self._outcomes = {each.key: each for each in kept}
-        if not self._is_due():
-            return False
-        self.trained_at = self.seen
-        self._fit(newer=0)
-        return True
 
     def _is_due(self) -> bool:
         if self.seen < self.settings.min_trades:
             return False
         return self.trained_at == 0 or self.seen - self.trained_at >= self.settings.retrain_every
 
-    def _fit(self, *, newer: int) -> None:
+    def _fit(self) -> None:
         known = self.outcomes
-        model = fit_outcome_model(known[: len(known) - newer], threads=self._threads)
+        learned = known[: max(len(known) - self._newer, 0)][-self.settings.keep :]
+        model = fit_outcome_model(learned, threads=self._threads)
         if model is None:
             logger.info("[MODEL] %d closed trades: all of one kind, nothing to learn", len(known))
         self.model = model

@@ -61,7 +61,7 @@ class OutcomeSettings(_Section):
     retrain_every : int
         Closed trades between two trainings.
     keep : int
-        Closed trades that it remembers.
+        Closed trades that it learns from, the last ones.
     min_confidence : float
         Entries with a lower confidence are refused. 0: only recorded.
     """

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from freqtrade_ext.learning._settings import LearningSettings
 
-__all__ = ["ModelState", "Opinion", "Verdict", "judge_entry", "state_verdict"]
+__all__ = ["ModelState", "Opinion", "Verdict", "judge_entry", "judge_gain", "state_verdict"]
 
 
 class ModelState(StrEnum):
@@ -65,13 +65,37 @@ def judge_entry(opinion: Opinion, sign: int, settings: LearningSettings) -> Verd
         direction is at least `min_confidence` probable and more probable than the other one; a
         model that sees no difference does not agree.
     """
-    state = opinion.state
-    probabilities = (opinion.probability_up, opinion.probability_down)
-    if state is ModelState.READY and not all(map(math.isfinite, probabilities)):
-        state = ModelState.MISSING
-    if state is ModelState.READY:
-        return _vote(*(probabilities if sign > 0 else probabilities[::-1]), settings)
-    return state_verdict(state, settings)
+    state = _state(opinion)
+    if state is not ModelState.READY:
+        return state_verdict(state, settings)
+    up, down = opinion.probability_up, opinion.probability_down
+    return _vote(*((up, down) if sign > 0 else (down, up)), settings)
+
+
+def judge_gain(opinion: Opinion, settings: LearningSettings) -> Verdict:
+    """
+    Judge an entry by a model of trades, whose probabilities both are that of a gain.
+
+    Which direction the entry has is in the signal already; the model says whether it gains. It
+    agrees from `min_confidence` on. Parameters and states as in `judge_entry`.
+    """
+    state = _state(opinion)
+    if state is not ModelState.READY:
+        return state_verdict(state, settings)
+    gain, wanted = opinion.probability_up, settings.min_confidence
+    if gain >= wanted:
+        return Verdict(1.0)
+    return Verdict(
+        0.0,
+        f"the model disagrees: it gives a gain {gain:.0%}, {wanted:.0%} is wanted "
+        "(ext.learning.min_confidence)",
+    )
+
+
+def _state(opinion: Opinion) -> ModelState:
+    """Return the state of a model; one that is ready but has no numbers is missing."""
+    told = math.isfinite(opinion.probability_up) and math.isfinite(opinion.probability_down)
+    return ModelState.MISSING if opinion.state is ModelState.READY and not told else opinion.state
 
 
 def state_verdict(state: ModelState, settings: LearningSettings) -> Verdict:

@@ -193,13 +193,13 @@ _WATCH: Final = planted_in(
     "adapters/test_account_watch.py",
     (
         "state of the account: on disk",
-        "            changed[ACCOUNT] = _document(account)\n",
+        "            changed[ACCOUNT] = _document(self.account)\n",
         "            pass\n",
         "test_a_stopped_account_is_stopped_after_a_restart",
     ),
     (
         "state of the recovery: on disk",
-        "            changed[RECOVERY] = _document(recovery)\n",
+        "            changed[RECOVERY] = _document(self.recovery)\n",
         "            pass\n",
         "test_a_recovered_portfolio_is_closed_and_entries_rest",
     ),
@@ -410,7 +410,7 @@ _STRATEGY: Final = planted_in(
     ),
     (
         "a forced entry is refused too",
-        "        if reason or not self._books_are_read:\n",
+        "        if not reason and not self._books_are_read:\n",
         "        if False:\n",
         "test_without_a_look_nothing_is_entered",
     ),

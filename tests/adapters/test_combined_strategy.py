@@ -36,6 +36,7 @@ Bugs planted by hand, each caught by the test named:
 28. a look that fails holds back what the one before has decided ->
     test_an_account_that_cannot_be_read_goes_on_closing
 29. ... or the look at the account -> test_spreads_that_cannot_be_read_do_not_blind_the_account
+30. each remembers its trades alone, in one file -> test_trades_of_both_are_remembered_together
 """
 
 import logging
@@ -55,6 +56,7 @@ from freqtrade.strategy.parameters import DecimalParameter
 from freqtrade_ext.adapters._combined_orders import CombinedOrders
 from freqtrade_ext.adapters._position_orders import PositionOrders
 from freqtrade_ext.adapters._spread_orders import SpreadOrders
+from freqtrade_ext.adapters._trade_outcomes import outcome_path
 from freqtrade_ext.adapters.strategies import (
     CombinedStrategy,
     RegimeStrategy,
@@ -62,6 +64,7 @@ from freqtrade_ext.adapters.strategies import (
     _guarded_strategy,
 )
 from freqtrade_ext.errors import StoreError
+from freqtrade_ext.learning import OutcomeSettings, load_learner
 from freqtrade_ext.risk import CloseReason, StopEntries
 from freqtrade_ext.spreads import LegName, Refusal
 
@@ -613,3 +616,15 @@ def test_the_owner_knows_the_markets_of_spreads_on_their_way(stage):
     assert stage.strategy._holds_leg(ETH)
     assert stage.strategy._holds_leg(BTC)
     assert not stage.strategy._holds_leg(SOL)
+
+
+def test_trades_of_both_are_remembered_together(tmp_path):
+    """One file: what the one has written must not be lost when the other writes."""
+    write_book(tmp_path)
+    strategy = strategy_of(tmp_path, learning={"outcome": {"enabled": True}})
+    spreads, scores = strategy._new_outcomes("dry_run"), strategy._new_scored_outcomes()
+    features = tuple([1.0] * 16)
+    spreads.entered("ETH-BTC 1", features)
+    scores._outcomes.entered("SOL/USDT:USDT 1", features)
+    kept = load_learner(outcome_path(strategy.config), OutcomeSettings())
+    assert set(kept.pending) == {"ETH-BTC 1", "SOL/USDT:USDT 1"}

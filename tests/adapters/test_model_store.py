@@ -3,6 +3,7 @@
 Mutants of `model_store.py` and `cli/_models.py`, each killed by the test named:
 - legs counted as two trades: both_legs_of_a_spread_are_one_trade
 - features of the entry candle instead of the signal's: features_are_those_before_the_entry
+- edge in prices: the_edge_of_a_spread_is_that_of_the_bots_candidates
 - primed twice counts twice: priming_twice_changes_nothing
 - a reduced trade by what is left of it: a_reduced_trade_counts_by_all_that_was_put_in
 """
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from freqtrade_ext.adapters._spread_view import SpreadView
 from freqtrade_ext.adapters._trade_outcomes import entry_features
 from freqtrade_ext.adapters.model_store import model_registry, prime_outcomes
 from freqtrade_ext.cli import main
@@ -22,7 +24,19 @@ from freqtrade_ext.errors import ConfigError
 from freqtrade_ext.learning import OUTCOME_FEATURES, ModelCard, OutcomeSettings, load_learner
 from freqtrade_ext.spreads import SpreadBook, save_book
 
-from .doubles import BTC, ETH, START, START_MS, candles, cointegrated, spec_of
+from .doubles import (
+    BTC,
+    ETH,
+    HOUR_MS,
+    START,
+    START_MS,
+    Provider,
+    bands_of,
+    candles,
+    cointegrated,
+    settings_of,
+    spec_of,
+)
 
 HOURS = 600
 SOL = "SOL/USDT:USDT"
@@ -117,6 +131,24 @@ def test_features_are_those_before_the_entry(folder):
     zscore = outcome.features[OUTCOME_FEATURES.index("zscore")]
     assert np.isfinite(zscore)
     assert zscore != pytest.approx(bot[OUTCOME_FEATURES.index("zscore")])  # the spread's own
+
+
+@pytest.mark.parametrize("space", ["log", "price"])
+def test_the_edge_of_a_spread_is_that_of_the_bots_candidates(folder, space):
+    """A distance of prices counts on leg A's notional, as in the ranking of the candidates."""
+    spec = spec_of(hedge_space=space)
+    book = SpreadBook(created_at=START, timeframe="1h", spreads=(spec,))
+    save_book(book, folder / "pairs_config.json")
+    frames = dict(zip((ETH, BTC), map(candles, cointegrated(HOURS)), strict=True))
+    view = SpreadView({spec.spread_id: spec}, settings_of(), HOUR_MS)
+    view.refresh(Provider(frames), "1h", live=False)
+    board = view.board({spec.spread_id: bands_of(entry_z=spec.z_score_threshold)})
+    candidate = next(each for some in board.by_time.values() for each in some)
+    entered = (candidate.time_ms - START_MS) // HOUR_MS + 1
+    prime(folder, spread(entered, 3.0, -1.0))
+    (outcome,) = remembered(folder)
+    found = [outcome.features[OUTCOME_FEATURES.index(n)] for n in ("zscore", "signal_score")]
+    assert found == pytest.approx([candidate.z_score, candidate.edge])
 
 
 def test_single_trades_are_learned_too(folder):

@@ -5,18 +5,30 @@ Mutants of `_spread_strategy.py` and `_model_strategy.py`, each killed by the te
 - an error of FreqAI ends the analysis: a_failing_model_is_a_missing_one_and_exits_go_on
 - predictions of a market that hosts nothing are asked for: only_hosts_are_asked
 - a backtest starts with what is remembered: a_backtest_begins_with_no_closed_trades
+- probabilities of a gain compared with each other: a_model_of_trades_judges_either_direction
+- leg B's candles describe a trade, z-score or edge left out, edge not on leg A's notional:
+  a_model_of_trades_is_asked_what_it_was_taught
+- a model without probabilities accepted: a_model_of_another_kind_is_refused
 """
 
 from collections import deque
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.persistence import PairLocks
+from pandas import to_datetime
 
+from freqtrade_ext.adapters._trade_outcomes import TradeOutcomes
 from freqtrade_ext.adapters.freqai._frames import OWN_COLUMNS
-from freqtrade_ext.learning import CANDLE_FEATURES, OUTCOME_FEATURES, SPREAD_FEATURES
+from freqtrade_ext.learning import (
+    CANDLE_FEATURES,
+    OUTCOME_FEATURES,
+    SPREAD_FEATURES,
+    LearningSettings,
+)
 from freqtrade_ext.spreads import Refusal, size_entry
 
 from .desk_doubles import Shim, config_of, strategy_of, write_book
@@ -35,22 +47,33 @@ def _books(backtest_books):
     PairLocks.use_db = True
 
 
-def with_models(tmp_path, *, learning=None, count=400, mode=RunMode.BACKTEST, freqai=None):
+def with_models(
+    tmp_path,
+    *,
+    learning=None,
+    count=400,
+    mode=RunMode.BACKTEST,
+    freqai=None,
+    model=None,
+    **spec,
+):
     """A strategy with FreqAI replaced by a model that answers the same to every candle."""
-    write_book(tmp_path)
+    write_book(tmp_path, spec_of(**spec))
     strategy = strategy_of(tmp_path, count=count, mode=mode)
     config = strategy.config | {"freqai": FREQAI if freqai is None else freqai}
     config["ext"] = strategy.config["ext"] | {"learning": learning or {}}
     again = Shim(config)
     again.dp, again.wallets, again.max_open_trades = strategy.dp, strategy.wallets, 4
     again.dp.get_analyzed_dataframe = lambda pair, timeframe: (candles([]), None)
-    again.freqai = Answering()
+    again.freqai = model or Answering()
     again.bot_start()
     return again
 
 
 class Answering:
     """Stands for FreqAI: adds the columns of a model of ours."""
+
+    judges_trades = False
 
     def __init__(self, up=0.9, fails=False):
         self.up, self.fails = up, fails
@@ -68,6 +91,15 @@ class Answering:
         return plain.assign(
             probability_buy=self.up, probability_sell=1 - self.up, do_predict=1, drifted=0.0
         )
+
+
+class TradeModel(Answering):
+    """Stands for FreqAI with a model of trades: both probabilities are that of a gain."""
+
+    judges_trades = True
+
+    def start(self, dataframe, metadata, strategy):
+        return super().start(dataframe, metadata, strategy).assign(probability_sell=self.up)
 
 
 def verdicts(strategy):
@@ -162,6 +194,58 @@ def test_the_outcome_model_gets_its_sixteen_features(tmp_path):
     frame = strategy.feature_engineering_standard(strategy.dp.frames[ETH].copy(), {"pair": ETH})
     names = {name.removeprefix("%-") for name in frame if name.startswith("%-")}
     assert names == set(OUTCOME_FEATURES)
+
+
+@pytest.mark.parametrize(("gain", "refused"), [(0.6, False), (0.5, False), (0.4, True)])
+def test_a_model_of_trades_judges_either_direction(tmp_path, gain, refused):
+    strategy = with_models(tmp_path, model=TradeModel(gain))
+    judged = verdicts(strategy)
+    assert {candidate.direction.sign for candidate, _ in judged} == {1, -1}
+    for _, verdict in judged:
+        assert verdict.vetoes == refused
+        assert verdict.reason == (
+            "the model disagrees: it gives a gain 40%, 50% is wanted (ext.learning.min_confidence)"
+            if refused
+            else ""
+        )
+
+
+@pytest.mark.parametrize("space", ["log", "price"])
+def test_a_model_of_trades_is_asked_what_it_was_taught(tmp_path, monkeypatch, space):
+    """The columns at a candidate's candle are the sixteen features that its trade is kept with."""
+    strategy = with_models(tmp_path, model=TradeModel(0.9), hedge_space=space)
+    monkeypatch.setattr(strategy.exit_scale, "value", 1.5)
+    raw = strategy.dp.frames[ETH]
+    candidates = [candidate for candidate, _ in verdicts(strategy)]
+    asked = strategy.feature_engineering_standard(raw.copy(), {"pair": ETH})
+    outcomes = TradeOutcomes(LearningSettings(), None)
+    strategy.dp.get_analyzed_dataframe = lambda pair, timeframe: (strategy.dp.frames[pair], None)
+    for candidate in candidates:
+        kept = strategy.broker.advice._features(candidate, outcomes)
+        row = asked.index[asked["date"] == to_datetime(candidate.time_ms, unit="ms", utc=True)]
+        given = asked.loc[row[0], [f"%-{name}" for name in OUTCOME_FEATURES]].to_numpy(float)
+        np.testing.assert_allclose(given, kept, rtol=1e-6)
+    assert np.isfinite(asked[["%-zscore", "%-signal_score", "%-leverage"]].iloc[-1]).all()
+
+
+def test_a_model_of_trades_has_leg_a_as_its_host(tmp_path):
+    """Trades are described by leg A's candles: leg B's would be other questions."""
+    strategy = with_models(tmp_path, model=TradeModel())
+    specs = [spec_of("ETH-BTC"), spec_of("again", ETH, BTC)]
+    strategy._view.specs = {each.spread_id: each for each in specs}
+    assert {pair: spec.spread_id for pair, spec in strategy._models.hosts.items()} == {
+        ETH: "ETH-BTC"
+    }
+
+
+def test_a_model_of_another_kind_is_refused(tmp_path):
+    with pytest.raises(OperationalException, match="gives no probabilities that an entry could"):
+        with_models(tmp_path, model=SimpleNamespace())
+
+
+def test_a_model_of_another_kind_is_no_matter_where_nobody_asks_it(tmp_path):
+    learning = {"entries": False}
+    assert with_models(tmp_path, learning=learning, model=SimpleNamespace())._models is None
 
 
 def test_models_do_not_follow_a_search_of_the_universe(tmp_path):

@@ -368,6 +368,18 @@ def test_a_result_is_booked_before_its_record_is_forgotten(stage, monkeypatch):
     assert order == ["book", "forget"]
 
 
+def test_the_models_hear_of_an_entry_that_ended_without_a_trade(stage, monkeypatch):
+    dropped = []
+    position = SimpleNamespace(spread_id="ETH-BTC")
+    closed = SimpleNamespace(record=SimpleNamespace(position=position, signal_ms=7))
+    stage.broker.advice = SimpleNamespace(dropped=lambda *entry: dropped.append(entry))
+    monkeypatch.setattr(stage.broker.results, "is_final", lambda closed: True)
+    monkeypatch.setattr(stage.broker.results, "book", lambda closed: None)
+    monkeypatch.setattr(stage.broker.desk, "forget", lambda closed: None)
+    assert stage.broker._book(closed)
+    assert dropped == [("ETH-BTC", 7)]
+
+
 def test_a_result_that_cannot_be_booked_now_is_booked_later(stage, monkeypatch, caplog):
     def locked(spread):
         raise StoreError("database is locked")

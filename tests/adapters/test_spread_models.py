@@ -205,10 +205,17 @@ def test_only_hosts_are_trained():
     assert list(queue) == [ETH]
 
 
+def test_a_new_host_comes_first():
+    """FreqAI trains the head of its queue only, and only when that one is due."""
+    queue = deque([SOL])
+    SpreadModels(view_of()).align(queue, [SOL])
+    assert list(queue) == [ETH, SOL]
+
+
 def test_markets_with_a_model_of_their_own_stay_in_the_queue():
     queue = deque([BTC, SOL])
     SpreadModels(view_of()).align(queue, [SOL, ETH])
-    assert list(queue) == [SOL, ETH]
+    assert sorted(queue) == sorted([SOL, ETH])
 
 
 def test_a_market_that_has_left_the_spreads_is_trained_again():
@@ -232,6 +239,7 @@ class Strategy:
 
     timeframe = "1h"
     asked_leverage = 2.0
+    judges_trades = False
     explanation = None
 
     def __init__(self):
@@ -306,6 +314,32 @@ def test_an_outcome_model_that_has_not_learned_has_no_say():
     assert not advice(outcomes=TradeOutcomes(settings, None)).verdict(candidate(), {}).vetoes
 
 
+def test_an_outcome_model_without_a_say_is_no_silent_pass(caplog):
+    caplog.set_level("INFO")
+    settings = LearningSettings(outcome=OutcomeSettings(enabled=True, min_confidence=0.6))
+    told = advice(outcomes=TradeOutcomes(settings, None))
+    verdict = told.verdict(candidate(), {})
+    assert verdict.size_factor == 1.0
+    assert verdict.reason == (
+        "the outcome model has not learned yet (0 closed trades, 30 are needed): it has no say"
+    )
+    told.entered(candidate(), bands_of(), verdict)
+    assert verdict.reason in caplog.text
+    recording = OutcomeSettings(enabled=True)  # nothing was asked of it
+    assert TradeOutcomes(LearningSettings(outcome=recording), None).verdict(
+        tuple([1.0] * 16)
+    ) == Verdict(1.0)
+
+
+def test_both_models_are_heard(caplog):
+    """A smaller size of FreqAI's model stays; so does its reason."""
+    settings = {"when_missing": "smaller_size", "outcome": OutcomeSettings(min_confidence=0.6)}
+    outcomes = TradeOutcomes(LearningSettings(**settings), None)
+    verdict = advice(SpreadModels(view_of()), outcomes, **settings).verdict(candidate(), {})
+    assert verdict.size_factor == 0.5
+    assert verdict.reason.startswith("the model is missing: size times 0.5; the outcome model has")
+
+
 def test_features_of_an_entry_are_those_of_its_candle():
     features = entry_features(frame_of(), START_MS + 250 * HOUR_MS, {"zscore": -2.5})
     earlier = entry_features(frame_of(251), START_MS + 250 * HOUR_MS, {"zscore": -2.5})
@@ -336,6 +370,18 @@ def test_what_became_of_an_entry_is_learned():
     assert outcome.closed_ms == result().closed_ms
     assert outcome.features[OUTCOME_FEATURES.index("leverage")] == 2.0
     assert outcomes.learner.pending == {}
+
+
+def test_an_entry_that_was_never_filled_is_forgotten(tmp_path):
+    """It taught nothing; remembered for ever, the file would grow with each."""
+    outcomes = TradeOutcomes(LearningSettings(), tmp_path / "outcomes.json")
+    told = advice(outcomes=outcomes)
+    told.entered(candidate(), bands_of(), Verdict(1.0))
+    told.dropped("ETH-BTC", candidate().time_ms + HOUR_MS)  # another episode's
+    assert outcomes.learner.pending
+    told.dropped("ETH-BTC", candidate().time_ms)
+    assert outcomes.learner.outcomes == []
+    assert TradeOutcomes(LearningSettings(), tmp_path / "outcomes.json").learner.pending == {}
 
 
 def test_a_spread_whose_entry_was_not_seen_teaches_nothing():

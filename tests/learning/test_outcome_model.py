@@ -6,6 +6,7 @@ Mutants of `_outcome_model.py` and `_outcome_file.py`, each killed by the test n
 - retrains with every trade: it_learns_again_every_fifty_trades
 - keeps the oldest: only_the_last_trades_are_remembered
 - restart trains on newer trades than before: a_restart_continues_with_the_same_model
+- restart with a full memory trains on fewer: a_restart_with_a_full_memory_continues_with_...
 - a trade reported twice counts twice: a_trade_reported_again_replaces_itself
 - written in place: test_kill.py
 """
@@ -92,10 +93,23 @@ def test_contributions_explain_it():
     assert np.abs(shares[:-1]).argmax() == Z
 
 
-def test_without_lightgbm_a_forest_answers(monkeypatch):
-    def absent(*args, **options):
-        raise ConfigError("a model needs lightgbm")
+def test_importance_names_what_tells_gains_apart(monkeypatch):
+    for kind in ("lightgbm", "random_forest"):
+        if kind == "random_forest":
+            monkeypatch.setattr(outcome_model, "boost", absent)
+        model = fit_outcome_model(trades(600))
+        assert model.kind == kind
+        assert tuple(model.importance) == OUTCOME_FEATURES
+        assert max(model.importance, key=model.importance.get) == "zscore"
+        assert sum(model.importance.values()) == pytest.approx(1)
+        assert model.importance["funding_rate"] == 0
 
+
+def absent(*args, **options):
+    raise ConfigError("a model needs lightgbm")
+
+
+def test_without_lightgbm_a_forest_answers(monkeypatch):
     monkeypatch.setattr(outcome_model, "boost", absent)
     model = fit_outcome_model(trades(600))
     assert model.kind == "random_forest"
@@ -165,6 +179,23 @@ def test_a_restart_continues_with_the_same_model(tmp_path, count):
     assert math.isnan(again.pending["open"][1])
     asked = np.array([each.features for each in trades(20, seed=5)])
     np.testing.assert_array_equal(again.confidence(asked), learner.confidence(asked))
+
+
+@pytest.mark.parametrize("count", [79, 129, 150, 179, 229])
+def test_a_restart_with_a_full_memory_continues_with_the_same_model(tmp_path, count):
+    """Up to 49 trades have been closed since the training: it has learned from older ones."""
+    settings = OutcomeSettings(keep=50)
+    learner = OutcomeLearner(settings)
+    for trade in trades(count):
+        learner.add([trade])
+    save_learner(tmp_path / "outcomes.json", learner)
+    again = load_learner(tmp_path / "outcomes.json", settings)
+    asked = np.array([each.features for each in trades(20, seed=5)])
+    assert np.isfinite(learner.confidence(asked)).all()
+    np.testing.assert_array_equal(again.confidence(asked), learner.confidence(asked))
+    assert again.model.trained_on + again.model.tested_on <= 50
+    save_learner(tmp_path / "again.json", again)
+    assert (tmp_path / "again.json").read_text() == (tmp_path / "outcomes.json").read_text()
 
 
 def test_a_bot_without_a_file_begins_anew(tmp_path):

@@ -20,6 +20,7 @@ from freqtrade_ext.learning import (
     ModelState,
     Opinion,
     judge_entry,
+    judge_gain,
     side_confidence,
 )
 from freqtrade_ext.settings import load_part, load_settings
@@ -48,6 +49,21 @@ def test_a_model_that_disagrees_vetoes_and_says_what_it_wants():
 def test_a_short_needs_the_other_direction():
     assert not judge_entry(ready(0.3, 0.6), -1, SETTINGS).vetoes
     assert judge_entry(ready(0.6, 0.3), -1, SETTINGS).vetoes
+
+
+@pytest.mark.parametrize(("gain", "vetoes"), [(0.5, False), (0.49, True), (0.9, False)])
+def test_a_gain_is_compared_with_what_is_wanted_only(gain, vetoes):
+    assert judge_gain(ready(gain, gain), SETTINGS).vetoes == vetoes
+
+
+@pytest.mark.parametrize("state", [ModelState.MISSING, ModelState.STALE, ModelState.DRIFTED])
+def test_a_model_of_trades_that_cannot_be_asked_has_its_stated_effect(state):
+    opinion = Opinion(state, 0.9, 0.9)
+    assert judge_gain(opinion, SETTINGS) == judge_entry(opinion, 1, SETTINGS)
+
+
+def test_a_gain_without_a_number_is_a_missing_model():
+    assert judge_gain(ready(math.nan, math.nan), SETTINGS).vetoes
 
 
 def test_exactly_the_wanted_confidence_is_enough():

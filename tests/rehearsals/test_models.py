@@ -107,6 +107,21 @@ def test_spreads_with_models_without_and_primed(stage):
     assert f"{len(agreed) // 2} trades read" in primed
 
 
+def test_spreads_with_the_model_of_their_own_trades(stage):
+    """Taught the trades without a model, it lets some of them pass once it knows thirty."""
+    configure(stage, "untaught", enabled=False)
+    # From the first fit on, so that thirty are closed before the last training.
+    stage.freqtrade("backtesting", "--timerange", "20240114-20240314", "--cache", "none")
+    alone = last_backtest(stage.folder / "backtest_results")["trades"]
+    command(stage, "models", "prime", "--backtest", str(stage.folder / "backtest_results"))
+    configure(stage, "trades")
+    run = stage.freqtrade("backtesting", "--freqaimodel", "TradeOutcomeModel", *RANGE)
+    assert "closed trades are known before" in run.log  # the first windows: no model, a veto
+    passed = last_backtest(stage.folder / "backtest_results")["trades"]
+    assert 0 < len(passed) < len(alone)
+    assert "num_leaves" in command(stage, "models", "show", "ETH/USDT:USDT")
+
+
 @pytest.mark.parametrize("model", ["SignalClassifier", "SpreadDirectionRegressor"])
 def test_coins_with_a_model(stage, model):
     configure(stage, f"coins-{model}", strategy="CoinModels")

@@ -18,16 +18,18 @@ import rapidjson
 from freqtrade.configuration import TimeRange
 from freqtrade.freqai.data_drawer import METADATA, METADATA_NUMBER_MODE, FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from pandas import DataFrame
 
 from freqtrade_ext.errors import ConfigError, StoreError
 from freqtrade_ext.files import Checkpoint, replace_file
 from freqtrade_ext.learning import ModelCard, ModelRegistry
 
-__all__ = ["WholeDataDrawer"]
+__all__ = ["WholeDataDrawer", "keep_predictions_whole"]
 
 logger = logging.getLogger(__name__)
 
 _PARTIAL = ".partial-"
+_EARLIER = -1  # no version has this number: whatever holds now is news
 # What a prediction needs; the training data itself is not kept for a rollback.
 _KEPT = ("_model.joblib", "_metadata.json", "_feature_pipeline.pkl", "_label_pipeline.pkl")
 
@@ -52,6 +54,8 @@ class WholeDataDrawer(FreqaiDataDrawer):
         super().__init__(full_path, config)
         self.registry = registry
         self.on_recorded: Callable[[ModelCard], None] = lambda _: None
+        # Told of a market that must be trained anew: FreqAI looks at the head of its queue only.
+        self.on_due: Callable[[str], None] = lambda _: None
         self._checkpoint = checkpoint
         self._cards: dict[str, ModelCard] = {}
         self._pins: dict[str, int | None] = {}
@@ -83,6 +87,8 @@ class WholeDataDrawer(FreqaiDataDrawer):
             dk.data_path = final
             self._saves_drawer = True
         self.pair_dict[coin]["data_path"] = str(final)
+        # A pin that was followed while this model was trained has to be followed again.
+        self._pins.pop(coin, None)
         self._record(coin, final)
         self.save_drawer_to_disk()
         self._checkpoint("model in use")
@@ -120,7 +126,7 @@ class WholeDataDrawer(FreqaiDataDrawer):
                 "[MODEL] %s: the files of its model are gone (%s); training anew", coin, error
             )
             self.pair_dict[coin]["model_filename"] = ""
-            self.pair_dict[coin]["trained_timestamp"] = 0
+            self._train_anew(coin)
             return None
 
     def load_all_pair_histories(self, timerange: TimeRange, dk: FreqaiDataKitchen) -> None:
@@ -146,12 +152,12 @@ class WholeDataDrawer(FreqaiDataDrawer):
 
     def _follow_pin(self, coin: str) -> None:
         version = self.pinned(coin)
-        if version == self._pins.get(coin):
+        if version == self._pins.get(coin, self._left_in_use(coin)):
             return
         self._pins[coin] = version
         if version is None:
             logger.info("[MODEL] %s: released, training anew", coin)
-            self.pair_dict[coin]["trained_timestamp"] = 0
+            self._train_anew(coin)
             return
         try:
             folder = self.registry.files(coin, version)
@@ -164,6 +170,15 @@ class WholeDataDrawer(FreqaiDataDrawer):
         self.model_dictionary.pop(coin, None)
         self.meta_data_dictionary.pop(coin, None)
         logger.info("[MODEL] %s: version %d is in use until it is released", coin, version)
+
+    def _left_in_use(self, coin: str) -> int | None:
+        """Return the version that an earlier run went back to, None where it was the newest."""
+        folder = Path(self.pair_dict[coin]["data_path"])
+        return _EARLIER if folder.is_relative_to(self.registry.folder) else None
+
+    def _train_anew(self, coin: str) -> None:
+        self.pair_dict[coin]["trained_timestamp"] = 0
+        self.on_due(coin)
 
     def save_drawer_to_disk(self) -> None:
         """Save which model is in use; not while its folder is still under another name."""
@@ -179,15 +194,40 @@ class WholeDataDrawer(FreqaiDataDrawer):
         self._replace_json(self.metric_tracker_path, self.metric_tracker)
 
     def save_historic_predictions_to_disk(self) -> None:
-        """Save live predictions, whole; no second copy is needed then."""
-        content = cloudpickle.dumps(
-            self.historic_predictions, protocol=cloudpickle.DEFAULT_PROTOCOL
-        )
-        with self.save_lock:
-            replace_file(self.historic_predictions_path, content, checkpoint=self._checkpoint)
+        """
+        Save live predictions, whole; no second copy is needed then.
+
+        FreqAI does so in the loop of the thread that trains, where an error would end all training.
+        """
+        try:
+            content = cloudpickle.dumps(
+                dict(self.historic_predictions), protocol=cloudpickle.DEFAULT_PROTOCOL
+            )
+            with self.save_lock:
+                replace_file(self.historic_predictions_path, content, checkpoint=self._checkpoint)
+        except (OSError, RuntimeError) as error:  # disk full; changed by the bot meanwhile
+            logger.error("[MODEL] live predictions were not saved: %s", error)
 
     def _replace_json(self, path: Path, document: Any) -> None:
         text = StringIO()
         rapidjson.dump(document, text, default=self.np_encoder, number_mode=rapidjson.NM_NATIVE)
         with self.save_lock:
             replace_file(path, text.getvalue().encode(), checkpoint=self._checkpoint)
+
+
+def keep_predictions_whole(dk: FreqaiDataKitchen) -> None:
+    """Let a backtest's predictions take their name when they are written; FreqAI reuses them."""
+    save = dk.save_backtesting_prediction
+
+    def save_whole(frame: DataFrame) -> None:
+        final = dk.backtesting_results_path
+        partial = final.with_name(f"{_PARTIAL}{os.getpid()}-{final.name}")
+        dk.backtesting_results_path = partial
+        try:
+            save(frame)
+            os.replace(partial, final)
+        finally:
+            dk.backtesting_results_path = final
+            partial.unlink(missing_ok=True)
+
+    dk.save_backtesting_prediction = save_whole

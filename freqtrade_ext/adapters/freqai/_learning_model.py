@@ -14,7 +14,7 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.freqai.freqai_interface import IFreqaiModel
 from pandas import DataFrame
 
-from freqtrade_ext.adapters.freqai._data_drawer import WholeDataDrawer
+from freqtrade_ext.adapters.freqai._data_drawer import WholeDataDrawer, keep_predictions_whole
 from freqtrade_ext.adapters.freqai._drift_watch import DriftWatch
 from freqtrade_ext.adapters.freqai._trained import ANSWERS, TrainedModel
 from freqtrade_ext.adapters.freqai._training_set import TrainingSet, training_set
@@ -74,6 +74,7 @@ class LearningModel(IFreqaiModel):
         self.dd: WholeDataDrawer = WholeDataDrawer(Path(self.full_path), self.config, registry)
         self.dd.current_candle = self.current_candle
         self.dd.on_recorded = self._recorded
+        self.dd.on_due = self._put_first
         self.drift = DriftWatch(self.learning)
         self.explanations: dict[str, Explanation] = {}
 
@@ -169,6 +170,13 @@ class LearningModel(IFreqaiModel):
             answer=f"{target}: {CLASSES[best]}, {answers[best]:.0%} probable",
         )
 
+    def start_backtesting(
+        self, dataframe: DataFrame, metadata: dict, dk: FreqaiDataKitchen, strategy: Any
+    ) -> FreqaiDataKitchen:
+        """Train and predict window by window, as FreqAI does; what is stored of it is whole."""
+        keep_predictions_whole(dk)
+        return super().start_backtesting(dataframe, metadata, dk, strategy)
+
     def define_data_pipeline(self, threads: int = -1) -> Pipeline:
         """Leave features in their own units, unless a step of FreqAI needs one scale."""
         wanted = self.freqai_info["feature_parameters"]
@@ -220,7 +228,8 @@ class LearningModel(IFreqaiModel):
             del self.dd.historic_predictions[pair]
             self.dd.model_return_values.pop(pair, None)
             stored = None
-        reasons = self.drift.look(pair, trained, dataframe, stored)
+        # Of a model of trades neither features nor errors are watched: trades are not candles.
+        reasons = () if self.judges_trades else self.drift.look(pair, trained, dataframe, stored)
         if reasons:
             self._train_soon(pair, reasons)
         self._complete(dk)
@@ -241,6 +250,9 @@ class LearningModel(IFreqaiModel):
         self._put_first(pair)
 
     def _put_first(self, pair: str) -> None:
+        # Never empty it, not for a moment: the thread that trains looks at its head.
+        if self.train_queue and self.train_queue[0] == pair:
+            return
         if pair in self.train_queue:
             self.train_queue.remove(pair)
         self.train_queue.appendleft(pair)

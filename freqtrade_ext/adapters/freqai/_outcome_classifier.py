@@ -63,7 +63,7 @@ class OutcomeClassifier(LearningModel):
         }
         self._fit_labels(dk)
         trained = TrainedModel(model, dk.label_list[0], int(times[-1]))
-        self.dd.describe(pair, self._outcome_card(trained, len(past), pair, times))
+        self.dd.describe(pair, self._outcome_card(trained, pair, times))
         return trained
 
     def predict(
@@ -96,9 +96,8 @@ class OutcomeClassifier(LearningModel):
         gain = model.confidence(features)
         return gain, np.column_stack([gain, 1 - gain, gain])
 
-    def _outcome_card(
-        self, trained: TrainedModel, rows: int, pair: str, times: np.ndarray
-    ) -> ModelCard:
+    def _outcome_card(self, trained: TrainedModel, pair: str, times: np.ndarray) -> ModelCard:
+        model: OutcomeModel = trained.model
         return ModelCard(
             market=pair,
             target=trained.label.removeprefix("&-"),
@@ -106,6 +105,8 @@ class OutcomeClassifier(LearningModel):
             trained_ms=self._now_ms(),
             data_start_ms=int(times[0]),
             data_end_ms=int(times[-1]),
-            rows=rows,
-            metrics=self.metrics(trained.model),
+            rows=model.trained_on + model.tested_on,
+            parameters=model.parameters,
+            metrics=self.metrics(model),
+            importance={f"%-{name}": share for name, share in model.importance.items()},
         )

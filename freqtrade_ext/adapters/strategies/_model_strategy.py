@@ -9,7 +9,8 @@ from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from freqtrade_ext.adapters._model_answers import market_target
-from freqtrade_ext.errors import ConfigError
+from freqtrade_ext.adapters._trade_outcomes import TradeOutcomes, outcome_path
+from freqtrade_ext.errors import ConfigError, StoreError
 from freqtrade_ext.learning import LearningSettings
 from freqtrade_ext.settings import load_part
 
@@ -31,6 +32,25 @@ class ModelStrategy(IStrategy):
             )
         except ConfigError as error:
             raise OperationalException(str(error)) from error
+        self._remembered: TradeOutcomes | None = None
+
+    def remembered_outcomes(self) -> TradeOutcomes:
+        """
+        Return what a trading bot remembers of its own trades: one object for the bot's file.
+
+        Each of two would write what the other does not know away.
+
+        Raises
+        ------
+        OperationalException
+            If the file cannot be read; the bot does not start.
+        """
+        if self._remembered is None:
+            try:
+                self._remembered = TradeOutcomes(self.learning, outcome_path(self.config))
+            except (ConfigError, StoreError) as error:
+                raise OperationalException(str(error)) from error
+        return self._remembered
 
     @property
     def has_models(self) -> bool:
@@ -41,6 +61,27 @@ class ModelStrategy(IStrategy):
     def judges_trades(self) -> bool:
         """Whether the model has learned from closed trades, not from candles."""
         return bool(getattr(getattr(self, "freqai", None), "judges_trades", False))
+
+    def require_probabilities(self, user: str) -> None:
+        """
+        Refuse a model that says nothing an entry could be judged by.
+
+        Parameters
+        ----------
+        user : str
+            What would ask it, for the message.
+
+        Raises
+        ------
+        OperationalException
+            If FreqAI's model is not one of ours; the bot does not start.
+        """
+        if getattr(self.freqai, "judges_trades", None) is None:
+            raise OperationalException(
+                f"freqaimodel {self.config.get('freqaimodel')}: gives no probabilities that "
+                f"{user} could use. Take SignalClassifier, SpreadDirectionRegressor or "
+                "TradeOutcomeModel, or set ext.learning.entries or freqai.enabled to false."
+            )
 
     def model_target(self, pair: str) -> str:
         """Name what a market's model predicts: the market, unless it is a spread's host."""

@@ -39,11 +39,10 @@ from freqtrade_ext.adapters._regime_settings import (
     with_exits,
     with_signals,
 )
-from freqtrade_ext.adapters._trade_outcomes import TradeOutcomes, outcome_path
 from freqtrade_ext.adapters.risk_store import MemoryRiskStore, RiskStore
 from freqtrade_ext.adapters.strategies._model_strategy import ModelStrategy
 from freqtrade_ext.adapters.strategies._staged_strategy import StagedStrategy
-from freqtrade_ext.errors import ConfigError, ExtensionError, StoreError
+from freqtrade_ext.errors import ConfigError, ExtensionError
 from freqtrade_ext.risk import Close, Reduce, RiskSettings
 from freqtrade_ext.settings import load_part, load_settings
 from freqtrade_ext.signals import (
@@ -209,15 +208,13 @@ class RegimeStrategy(StagedStrategy, ModelStrategy):
                 "[MODEL] ext.learning.outcome.min_confidence refuses no scored entry; "
                 "--freqaimodel TradeOutcomeModel is layer 23, with a floor of its own"
             )
-        try:
-            outcomes = TradeOutcomes(self.learning, outcome_path(self.config))
-        except (ConfigError, StoreError) as error:
-            raise OperationalException(str(error)) from error
 
         def frame_of(pair: str) -> DataFrame:
             return self.dp.get_analyzed_dataframe(pair, self.timeframe)[0]
 
-        return RegimeOutcomes(outcomes, frame_of, int(timeframe_to_msecs(self.timeframe)))
+        return RegimeOutcomes(
+            self.remembered_outcomes(), frame_of, int(timeframe_to_msecs(self.timeframe))
+        )
 
     def _is_unsettled(self, pair: str) -> bool:
         return self._execution is not None and pair in self._execution.unsettled_markets()

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 from freqtrade.enums import TRADE_MODES
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_msecs
@@ -31,11 +32,11 @@ from freqtrade_ext.adapters._spread_frames import (
 from freqtrade_ext.adapters._spread_models import SpreadModels
 from freqtrade_ext.adapters._spread_view import SpreadView
 from freqtrade_ext.adapters._tags import EntryTag
-from freqtrade_ext.adapters._trade_outcomes import TradeOutcomes, outcome_path
+from freqtrade_ext.adapters._trade_outcomes import TradeOutcomes
 from freqtrade_ext.adapters._universe_view import UniverseView, searched_markets
 from freqtrade_ext.adapters.strategies._model_strategy import ModelStrategy
 from freqtrade_ext.adapters.strategies._staged_strategy import StagedStrategy
-from freqtrade_ext.errors import ConfigError, StoreError
+from freqtrade_ext.errors import ConfigError
 from freqtrade_ext.learning import Explanation
 from freqtrade_ext.risk import RiskSettings, exclusion
 from freqtrade_ext.scanner import ScanSection, ScanSettings, SelectionPlan, walk_profile
@@ -150,7 +151,7 @@ class SpreadStrategy(StagedStrategy, ModelStrategy):
                 "ext.learning.entries: models follow the spreads of the book, not those of "
                 "ext.spreads.select 'universe'; set entries to false or freqai.enabled to false"
             )
-        return SpreadModels(self._view)
+        return SpreadModels(self._view, lambda: self.judges_trades)
 
     def _new_outcomes(self, mode: str) -> TradeOutcomes | None:
         """
@@ -160,11 +161,9 @@ class SpreadStrategy(StagedStrategy, ModelStrategy):
         """
         if not self.learning.outcome.enabled or mode not in {"live", "dry_run", "backtest"}:
             return None
-        path = outcome_path(self.config) if mode != "backtest" else None
-        try:
-            return TradeOutcomes(self.learning, path)
-        except (ConfigError, StoreError) as error:
-            raise OperationalException(str(error)) from error
+        if mode == "backtest":
+            return TradeOutcomes(self.learning, None)
+        return self.remembered_outcomes()
 
     @property
     def asked_leverage(self) -> float:
@@ -187,6 +186,15 @@ class SpreadStrategy(StagedStrategy, ModelStrategy):
         """Return the columns of the spread that the market is the host of."""
         return self._models.columns(pair, dataframe, self._long_candles) if self._models else None
 
+    def trade_columns(self, pair: str, dataframe: DataFrame) -> Mapping[str, np.ndarray]:
+        """Tell z-score, edge and leverage of the spread that the market is the host of."""
+        told = None
+        if self._models is not None:
+            told = self._models.trade_columns(
+                pair, dataframe, self._long_candles, self._bands(), self.asked_leverage
+            )
+        return super().trade_columns(pair, dataframe) if told is None else told
+
     def _long_candles(self, pair: str) -> LegCandles | None:
         """Candles of a market as far back as FreqAI has them."""
         history = self.freqai.dd.historic_data.get(pair, {}).get(self.timeframe)
@@ -201,6 +209,8 @@ class SpreadStrategy(StagedStrategy, ModelStrategy):
 
     def prepare(self) -> None:
         """Read limits and fees once, and continue the spreads of an earlier run."""
+        if self._models is not None:
+            self.require_probabilities("an entry")
         if isinstance(self._view, UniverseView):
             listed = list(self.dp._exchange.get_markets())
             self._view.search(searched_markets(self.config, listed))

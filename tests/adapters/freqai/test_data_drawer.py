@@ -5,12 +5,17 @@ Mutants of `_data_drawer.py`, each killed by the test named:
 - dictionary saved before the folder is there: the same
 - pin ignored: a_version_that_was_gone_back_to_is_in_use_at_once
 - no look for missing files: a_model_whose_files_are_gone_is_trained_anew
+- a pin followed once only: a_training_that_ends_after_the_pin_does_not_replace_the_version
+- a pin of an earlier run not noticed: a_market_released_while_the_bot_was_stopped_is_trained_anew
+- the queue not told: what_is_trained_anew_comes_first
+- predictions of a backtest in place: predictions_of_a_backtest_are_whole_or_absent
 - candles of files keep their time zone: a_market_can_be_trained_again_after_a_new_candle
 """
 
 import signal
 import subprocess
 import sys
+from collections import deque
 from datetime import UTC
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +26,7 @@ from freqtrade.configuration import TimeRange
 from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
+from freqtrade.freqai.freqai_interface import IFreqaiModel
 
 from freqtrade_ext.adapters.freqai import DirectionRegressor
 from freqtrade_ext.adapters.freqai._data_drawer import WholeDataDrawer
@@ -168,6 +174,69 @@ def test_a_released_market_is_trained_anew(tmp_path):
     assert model.dd.pair_dict[ETH]["trained_timestamp"] == 0
 
 
+def test_a_training_that_ends_after_the_pin_does_not_replace_the_version(tmp_path):
+    """A training takes a minute; the bot has followed the pin when it is saved."""
+    config = config_of(tmp_path)
+    model = DirectionRegressor(config)
+    save(model, FIRST, 500)
+    kitchen = kitchen_of(config, frame_of(540), live=True)
+    model.dd.registry.pin(ETH, 1)
+    older = model.dd.load_data(ETH, kitchen)
+    save(model, SECOND, 520)
+    assert model.dd.load_data(ETH, kitchen).trained_ms == older.trained_ms
+    assert model.dd.registry.files(ETH, 2)
+
+
+def test_a_market_released_while_the_bot_was_stopped_is_trained_anew(tmp_path):
+    config = config_of(tmp_path)
+    model = DirectionRegressor(config)
+    for stamp, size in ((FIRST, 500), (SECOND, 520)):
+        save(model, stamp, size)
+    model.dd.registry.pin(ETH, 1)
+    kitchen = kitchen_of(config, frame_of(540), live=True)
+    model.dd.load_data(ETH, kitchen)
+    model.dd.save_drawer_to_disk()  # as each training of another market does
+    model.dd.registry.release(ETH)
+    again = DirectionRegressor(config)
+    assert again.dd.load_data(ETH, kitchen) is not None
+    assert again.dd.pair_dict[ETH]["trained_timestamp"] == 0
+
+
+@pytest.mark.parametrize("what", ["released", "files gone"])
+def test_what_is_trained_anew_comes_first(tmp_path, what):
+    """FreqAI trains the head of its queue only, and only when that one is due."""
+    config = config_of(tmp_path)
+    model = DirectionRegressor(config)
+    save(model, FIRST, 500)
+    kitchen = kitchen_of(config, frame_of(540), live=True)
+    model.train_queue = deque(["BTC/USDT:USDT", ETH])
+    if what == "released":
+        model.dd.registry.pin(ETH, 1)
+        model.dd.load_data(ETH, kitchen)
+        model.dd.registry.release(ETH)
+    else:
+        model.dd.model_dictionary.clear()
+        for file in Path(model.dd.pair_dict[ETH]["data_path"]).iterdir():
+            file.unlink()
+    model.dd.load_data(ETH, kitchen)
+    assert list(model.train_queue) == [ETH, "BTC/USDT:USDT"]
+
+
+@pytest.mark.parametrize("error", [OSError("No space left"), RuntimeError("changed size")])
+def test_predictions_that_cannot_be_saved_do_not_end_the_thread_that_trains(
+    tmp_path, monkeypatch, caplog, error
+):
+    """FreqAI saves them after each training, in the thread's loop, where nothing catches."""
+    drawer = DirectionRegressor(config_of(tmp_path)).dd
+
+    def fails(*args, **options):
+        raise error
+
+    monkeypatch.setattr("freqtrade_ext.adapters.freqai._data_drawer.replace_file", fails)
+    drawer.save_historic_predictions_to_disk()
+    assert f"live predictions were not saved: {error}" in caplog.text
+
+
 def test_a_pinned_version_without_files_leaves_the_newest_in_use(tmp_path, caplog):
     config = config_of(tmp_path, learning={"registry": {"keep": 1}})
     model = DirectionRegressor(config)
@@ -204,6 +273,40 @@ def test_what_is_predicted_live_is_saved_whole(tmp_path):
     assert len(again.historic_predictions[ETH]) == 40
     assert again.load_global_metadata_from_disk() == {"start": 1}
     assert not list(Path(again.full_path).glob("*.partial"))
+
+
+def test_predictions_of_a_backtest_are_whole_or_absent(tmp_path, monkeypatch):
+    """FreqAI writes them in place, and the next backtest stumbles over half a file."""
+    config = config_of(tmp_path)
+    model, frame = DirectionRegressor(config), frame_of(40)[["date", "close"]]
+    kitchen = kitchen_of(config, frame_of(60))
+    kitchen.model_filename = "cb_eth_1"
+    whole = type(frame).to_feather
+    seen = []
+
+    def start(self, dataframe, metadata, dk, strategy):
+        assert not dk.check_if_backtest_prediction_is_valid(40)
+        with pytest.raises(OSError, match="No space left"):
+            dk.save_backtesting_prediction(frame)
+        assert not list(dk.backtesting_results_path.parent.iterdir())
+        monkeypatch.undo()
+        dk.save_backtesting_prediction(frame)
+        seen.append(dk.check_if_backtest_prediction_is_valid(40))
+        return dk
+
+    def full(self, path):
+        whole(self, path)
+        path.write_bytes(path.read_bytes()[:100])
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(type(frame), "to_feather", full)
+    original = IFreqaiModel.start_backtesting
+    IFreqaiModel.start_backtesting = start
+    try:
+        model.start_backtesting(frame, {"pair": ETH}, kitchen, None)
+    finally:
+        IFreqaiModel.start_backtesting = original
+    assert seen == [True]
 
 
 def test_a_market_can_be_trained_again_after_a_new_candle(tmp_path):

@@ -7,6 +7,7 @@ Mutants of `_learning_model.py`, each killed by the test named:
 - retraining although pinned: a_pinned_version_is_not_trained_over
 - OpenMP not told anything: threads_are_told_to_sleep_before_a_stored_model_is_loaded
 - predictions of the old spread kept: a_market_that_gets_another_spread_begins_anew
+- candles watched for a model of trades: errors_of_a_model_of_trades_are_not_looked_for_on_candles
 - the queue left as it is after a training: a_market_that_comes_first_meanwhile_is_not_passed_over
 """
 
@@ -378,11 +379,47 @@ def test_trades_closed_after_the_training_window_are_not_known_yet(config):
     assert trained.model.trained_on + trained.model.tested_on == 300
 
 
+def test_a_training_of_the_outcome_model_is_recorded_whole(config):
+    remembered(config, 200)
+    model, frame = OutcomeClassifier(config), outcome_frame()
+    kitchen = trained_on(model, config, frame, live=True)
+    kitchen.set_new_model_names(ETH, 1_700_000_000)
+    model.dd.save_data(model.model, ETH, kitchen)
+    card = model.dd.registry.card(ETH, 1)
+    assert (card.kind, card.rows) == ("OutcomeClassifier", 200)
+    assert card.parameters["num_leaves"] == 31
+    assert max(card.importance, key=card.importance.get) == "%-rsi"
+    assert sum(card.importance.values()) == pytest.approx(1)
+    assert len(model.model.feature_importances_) == 16  # what FreqAI plots
+    again = OutcomeClassifier(config)
+    again.live, again.model = True, again.dd.load_data(ETH, kitchen)
+    answer, _ = again.predict(frame, kitchen)
+    np.testing.assert_array_equal(answer[BUY], model.predict(frame, kitchen)[0][BUY])
+
+
 def test_too_few_closed_trades_are_no_model(config):
     remembered(config, 29)
     model = OutcomeClassifier(config)
     with pytest.raises(InfeasibleError, match=r"29 closed trades are known .* 30 are needed"):
         trained_on(model, config, outcome_frame())
+
+
+def test_errors_of_a_model_of_trades_are_not_looked_for_on_candles(config):
+    """Sides of candles and gains of trades do not compare: a change of sides is no drift."""
+    remembered(config, 200)
+    model, frame, target = OutcomeClassifier(config), outcome_frame(500), "&-eth"
+    kitchen = trained_on(model, config, frame, live=True)
+    model.data_provider = Messages()
+    predict_live(model, kitchen, frame)
+    stored = model.dd.historic_predictions[ETH]
+    stored["do_predict"] = 1
+    stored[[SELL, HOLD, BUY]] = [0.8, 0.2, 0.8]  # taken for candles, it always says sell
+    frame = frame.assign(label_side=np.where(np.arange(len(frame)) < 250, -1.0, 1.0))
+    later = frame.assign(date=frame["date"] + pd.Timedelta(hours=1))
+    assert target in later
+    predict_live(model, kitchen, later)
+    assert not model.data_provider.sent
+    assert model.dd.historic_predictions[ETH]["do_predict"].iloc[-1] == 1
 
 
 def test_a_kitchen_without_features_is_freqais_own_error(config):
@@ -407,6 +444,20 @@ def test_a_market_that_comes_first_meanwhile_is_not_passed_over(config, monkeypa
         model.extract_data_and_train_model(None, btc, None, None, None)
     model.train_queue.rotate(-1)  # as `_start_scanning` does, also after an error
     assert list(model.train_queue) == [ETH, "SOL/USDT:USDT", btc]
+
+
+def test_a_queue_of_one_market_is_never_empty(config):
+    """The thread that trains reads the head after it has looked whether there is one."""
+
+    class Watched(deque):
+        def remove(self, value):
+            super().remove(value)
+            assert self, "the thread that trains would end here"
+
+    model = DirectionRegressor(config)
+    model.train_queue = Watched([ETH])
+    model._put_first(ETH)
+    assert list(model.train_queue) == [ETH]
 
 
 def test_freqai_rotates_its_queue_after_a_training():
