@@ -14,9 +14,11 @@ from freqtrade_ext.adapters.freqai._trained import ANSWERS, TrainedModel
 from freqtrade_ext.adapters.freqai._training_set import TrainingSet
 from freqtrade_ext.errors import InfeasibleError
 from freqtrade_ext.learning import (
+    OUTCOME_FEATURES,
     ModelCard,
     OutcomeModel,
     OutcomeSettings,
+    explain,
     fit_outcome_model,
     load_learner,
 )
@@ -80,7 +82,21 @@ class OutcomeClassifier(LearningModel):
         frame = DataFrame(answers, columns=list(ANSWERS))
         frame.insert(0, dk.label_list[0], label)
         frame["drifted"] = 0.0
+        if self.live and len(frame):
+            self._explain_newest(dk.pair, trained, features[-1], float(label[-1]))
         return frame, dk.do_predict
+
+    def _explain_newest(
+        self, pair: str, trained: TrainedModel, row: np.ndarray, gain: float
+    ) -> None:
+        """Take the newest prediction apart; a random forest has no exact shares to tell."""
+        shares = trained.model.contributions(row)
+        if shares is None:
+            self.explanations.pop(pair, None)
+            return
+        target = trained.label.removeprefix("&-")
+        answer = f"{target}: a trade entered now gains, {gain:.0%} probable"
+        self.explanations[pair] = explain(shares[0], OUTCOME_FEATURES, row, answer=answer)
 
     def metrics(self, model: OutcomeModel) -> dict[str, Any]:
         """Scores on the later fifth of the trades."""

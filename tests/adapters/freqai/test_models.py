@@ -33,6 +33,7 @@ from freqtrade_ext.errors import InfeasibleError
 from freqtrade_ext.learning import (
     OUTCOME_FEATURES,
     OutcomeLearner,
+    OutcomeModel,
     OutcomeSettings,
     TradeOutcome,
     save_learner,
@@ -369,6 +370,33 @@ def test_the_outcome_model_answers_from_closed_trades(config):
     assert (answer[BUY] == answer[SELL]).all()
     assert (judged == rsi.notna()).all()
     assert list(frame.filter(like="%-")) == list(OUTCOME_COLUMNS)
+
+
+def live_outcome(config, count: int = 200):
+    """An outcome model of a trading bot, and its answer to the newest candle."""
+    remembered(config, count)
+    model, frame = OutcomeClassifier(config), outcome_frame()
+    kitchen = trained_on(model, config, frame)
+    model.live = True
+    answer, _ = model.predict(frame, kitchen)
+    return model, frame, float(answer[BUY].iloc[-1])
+
+
+def test_the_newest_answer_of_the_outcome_model_is_explained(config):
+    """The shares add up to the score, whose logistic function is the probability of a gain."""
+    model, frame, gain = live_outcome(config)
+    told = model.explanations[ETH]
+    assert told.answer == f"eth: a trade entered now gains, {gain:.0%} probable"
+    assert 1 / (1 + np.exp(-told.score)) == pytest.approx(gain)
+    first = told.drivers[0]
+    assert (first.name, first.value) == ("rsi", frame["%-rsi"].iloc[-1])
+    assert (first.contribution > 0) == (first.value < 50)
+
+
+def test_a_forest_of_the_outcome_model_explains_nothing(config, monkeypatch):
+    monkeypatch.setattr(OutcomeModel, "contributions", lambda self, features: None)
+    model, _, _ = live_outcome(config)
+    assert model.explanations == {}
 
 
 def test_trades_closed_after_the_training_window_are_not_known_yet(config):
