@@ -219,10 +219,10 @@ def test_markets_with_a_model_of_their_own_stay_in_the_queue():
 
 
 def test_a_market_that_has_left_the_spreads_is_trained_again():
-    """As the leg B of a spread it was nobody's to train; its book has another spread now."""
+    """As the leg B of a spread it was nobody's to train; who is new comes before who is known."""
     queue = deque([SOL])
     SpreadModels(view_of()).align(queue, [SOL, "ADA/USDT:USDT"])
-    assert list(queue) == [SOL, ETH, "ADA/USDT:USDT"]
+    assert list(queue) == ["ADA/USDT:USDT", ETH, SOL]
 
 
 def test_without_a_spread_the_queue_is_left_alone():
