@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -41,8 +42,29 @@ def recorded(folder: Path) -> bool:
     return folder.is_dir()
 
 
-def rows_of(frame: pd.DataFrame) -> tuple[TrainingRows, np.ndarray, list[str]]:
-    """Rows with features and labels, and the move before each row in units of its threshold."""
+@dataclass(frozen=True)
+class Market:
+    """
+    Rows of one market that have every feature and a label, and what baselines look at.
+
+    `scaled` is the move after each row in units of its threshold, `past` that before it.
+    """
+
+    rows: TrainingRows
+    scaled: np.ndarray
+    past: np.ndarray
+    names: list[str]
+
+    def part(self, chosen: np.ndarray) -> "Market":
+        """Return some of the rows."""
+        rows = self.rows
+        columns = ("features", "side", "moves", "start", "end")
+        part = TrainingRows(**{name: getattr(rows, name)[chosen] for name in columns})
+        return Market(part, self.scaled[chosen], self.past[chosen], self.names)
+
+
+def market_of(frame: pd.DataFrame) -> Market:
+    """Features and labels of a market's candles."""
     close, high, low = (frame[name].to_numpy() for name in ("close", "high", "low"))
     labels = label_target(close, LABELS, high=high, low=low)
     features = candle_features(frame)
@@ -56,7 +78,7 @@ def rows_of(frame: pd.DataFrame) -> tuple[TrainingRows, np.ndarray, list[str]]:
         start=kept,
         end=kept + labels.ahead[kept],
     )
-    return rows, past[kept], list(features.columns)
+    return Market(rows, labels.scaled[kept], past[kept], list(features.columns))
 
 
 def baselines(rows: TrainingRows, past: np.ndarray) -> dict[str, list[Scores]]:
@@ -90,12 +112,13 @@ def measure(market: str) -> dict[str, list[Scores]]:
     """Scores of every fold of one market."""
     frame = pd.read_feather(DATA / f"{market}_USDT-5m.feather")
     frame = frame.tail(DAYS * 288).reset_index(drop=True)
-    rows, past, names = rows_of(frame)
+    known = market_of(frame)
+    rows, names = known.rows, known.names
     began = time.monotonic()
     model = fit_signal_model(
         rows, names=names, horizon=LABELS.horizon, cost=LABELS.round_trip_cost, n_folds=FOLDS
     )
-    found = {"classifier": list(model.folds), **baselines(rows, past)}
+    found = {"classifier": list(model.folds), **baselines(rows, known.past)}
     move = fit_move_model(rows.features, rows.moves, names=names, horizon=LABELS.horizon)
     print(
         f"{market:6s} {len(rows.side)} rows, {time.monotonic() - began:.0f} s; regressor on the "

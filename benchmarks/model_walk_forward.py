@@ -14,14 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from benchmarks.model_evidence import DATA, LABELS, recorded
+from benchmarks.model_evidence import DATA, LABELS, Market, market_of, recorded
 from freqtrade_ext.learning import (
     Scores,
-    TrainingRows,
-    candle_features,
     fit_move_model,
     fit_signal_model,
-    label_target,
     non_overlapping,
     profit_factor,
     score_predictions,
@@ -31,23 +28,6 @@ TRAIN, TEST, WARM_UP = 45 * 288, 20 * 288, 288
 INNER_FOLDS = 5
 MEASURES = ("accuracy", "precision", "recall", "f1", "brier", "trades", "profit_factor", "bps")
 Floats = np.ndarray
-
-
-@dataclass(frozen=True)
-class Market:
-    """Rows of one market that have every feature and a label, and what baselines look at."""
-
-    rows: TrainingRows
-    scaled: Floats
-    past: Floats
-    names: list[str]
-
-    def part(self, chosen: np.ndarray) -> "Market":
-        """Return some of the rows."""
-        rows = self.rows
-        columns = ("features", "side", "moves", "start", "end")
-        part = TrainingRows(**{name: getattr(rows, name)[chosen] for name in columns})
-        return Market(part, self.scaled[chosen], self.past[chosen], self.names)
 
 
 @dataclass(frozen=True)
@@ -65,20 +45,7 @@ class Predictions:
 def load(name: str) -> tuple[Market, pd.Series]:
     """Features and labels of a market, and its dates."""
     frame = pd.read_feather(DATA / f"{name}_USDT-5m.feather")
-    close, high, low = (frame[column].to_numpy() for column in ("close", "high", "low"))
-    labels = label_target(close, LABELS, high=high, low=low)
-    features = candle_features(frame)
-    kept = np.flatnonzero(features.notna().all(axis=1) & np.isfinite(labels.side))
-    past = np.full(len(close), np.nan)
-    past[LABELS.horizon :] = labels.scaled[: -LABELS.horizon]
-    rows = TrainingRows(
-        features=features.to_numpy(dtype=np.float32)[kept],
-        side=labels.side[kept].astype(np.int64),
-        moves=labels.move[kept],
-        start=kept,
-        end=kept + labels.ahead[kept],
-    )
-    return Market(rows, labels.scaled[kept], past[kept], list(features.columns)), frame["date"]
+    return market_of(frame), frame["date"]
 
 
 def split(market: Market, begin: int) -> tuple[Market, Market]:
