@@ -18,6 +18,7 @@ from freqtrade.persistence import Order, Trade
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from freqtrade_ext.adapters._moments import as_utc, from_ms, to_ms
 from freqtrade_ext.adapters._tags import EntryTag
 from freqtrade_ext.errors import StoreError, VenueError
 from freqtrade_ext.execution import (
@@ -85,7 +86,7 @@ class FreqtradeBooks:
             entry_price=_decimal(trade.open_rate),
             leverage=float(trade.leverage or 1.0),
             margin_mode=self._bot.margin_mode,
-            opened_ms=_ms(trade.open_date),
+            opened_ms=to_ms(as_utc(trade.open_date)),
             changed_ms=max((_changed_ms(order) for order in trade.orders), default=0),
             orders=tuple(
                 BookedOrderRef(
@@ -224,7 +225,7 @@ class FreqtradeBooks:
             fee_close=fee,
             open_rate=price,
             open_rate_requested=price,
-            open_date=datetime.fromtimestamp((report.time_ms or intent.created_ms) / 1000, UTC),
+            open_date=from_ms(report.time_ms or intent.created_ms),
             exchange=exchange.id,
             strategy=bot.strategy_name,
             enter_tag=intent.tag,
@@ -278,7 +279,7 @@ class FreqtradeBooks:
         now = datetime.now(UTC)
         order = Order.parse_from_ccxt_object(
             {
-                "id": f"ext-{trade.trade_id}-{int(now.timestamp() * 1000)}",
+                "id": f"ext-{trade.trade_id}-{to_ms(now)}",
                 "symbol": trade.market,
                 "status": "closed",
                 "type": "market",
@@ -289,7 +290,7 @@ class FreqtradeBooks:
                 "average": float(price),
                 "price": float(price),
                 "cost": float(quantity * price),
-                "timestamp": int(now.timestamp() * 1000),
+                "timestamp": to_ms(now),
             },
             trade.market,
             booked.exit_side,
@@ -347,12 +348,7 @@ def _changed_ms(order: Any) -> int:
     moments = [order.order_date, order.order_filled_date]
     if not order.ft_is_open:
         moments.append(order.order_update_date)
-    return max((_ms(moment) for moment in moments if moment is not None), default=0)
-
-
-def _ms(moment: datetime) -> int:
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # columns have no zone: UTC
-    return int(aware.timestamp() * 1000)
+    return max((to_ms(as_utc(moment)) for moment in moments if moment is not None), default=0)
 
 
 def _decimal(number: float | None) -> Decimal:

@@ -7,7 +7,6 @@ a new book over, where it is saved, and what Freqtrade must be told.
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from freqtrade_ext.adapters._background_scan import BackgroundScan
 from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._candles import market_history
 from freqtrade_ext.adapters._leg_markets import LegMarkets
+from freqtrade_ext.adapters._moments import from_ms
 from freqtrade_ext.adapters._scan_job import ScanJob
 from freqtrade_ext.adapters._spread_view import SpreadView
 from freqtrade_ext.errors import ConfigError
@@ -124,7 +124,7 @@ class BookRenewal:
     def restore(self, now_ms: int) -> None:
         """Go on where an earlier run was: spreads that failed take no entries."""
         view = self._host.view
-        barred = cooling_spreads(view.specs.values(), self._cooling(), _utc(now_ms))
+        barred = cooling_spreads(view.specs.values(), self._cooling(), from_ms(now_ms))
         view.bar(barred)
         for spread_id in sorted(barred):
             logger.info("[STRATEGY] %s did not pass its last re-test: no entries", spread_id)
@@ -162,7 +162,7 @@ class BookRenewal:
             logger.info(
                 "[STRATEGY] scan of %d market(s) up to %s begins in the background",
                 len(markets),
-                f"{_utc(due_ms):%Y-%m-%d %H:%M}",
+                f"{from_ms(due_ms):%Y-%m-%d %H:%M}",
             )
 
     def _standing(self, book: SpreadBook) -> tuple[tuple[str, str], ...]:
@@ -236,7 +236,7 @@ class BookRenewal:
         untested = [rows[name] for name, verdict in verdicts.items() if not verdict.tested]
         failed = [rows[name] for name, verdict in verdicts.items() if verdict.failed]
         cooling = cool_down(
-            self._cooling(), failed, now=_utc(now_ms), days=outcome.settings.cooling_days
+            self._cooling(), failed, now=from_ms(now_ms), days=outcome.settings.cooling_days
         )
         view.bar(row.spread_id for row in (*untested, *failed))
         try:
@@ -275,7 +275,7 @@ class BookRenewal:
         review = review_book(
             book,
             outcome.report(),
-            now=_utc(now_ms),
+            now=from_ms(now_ms),
             open_ids=self._host.open_spreads(),
             cooling=self._cooling(),
         )
@@ -283,7 +283,7 @@ class BookRenewal:
         if not self._is_saved(review):
             return
         specs = self._tradable(review)
-        barred = cooling_spreads(specs.values(), review.cooling, _utc(now_ms))
+        barred = cooling_spreads(specs.values(), review.cooling, from_ms(now_ms))
         barred = barred.union(review.winding_down, review.untested)
         self._host.view.take_over(specs, barred)
         self._host.view.keep_listed(set(self._host.markets.known))
@@ -438,7 +438,3 @@ class BookRenewal:
 def _is_same(row: SpreadSpec, other: SpreadSpec) -> bool:
     """Whether two rows have one name, or the same two markets."""
     return row.spread_id == other.spread_id or set(row.markets) == set(other.markets)
-
-
-def _utc(time_ms: int) -> datetime:
-    return datetime.fromtimestamp(time_ms / 1000, UTC)

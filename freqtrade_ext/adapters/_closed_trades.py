@@ -8,6 +8,7 @@ from typing import Any
 from freqtrade.persistence import Trade
 
 from freqtrade_ext.adapters._exit_reasons import close_reason_of
+from freqtrade_ext.adapters._moments import to_ms
 from freqtrade_ext.adapters._tags import EntryTag
 from freqtrade_ext.risk import ClosedTrade
 
@@ -37,7 +38,7 @@ def closed_since(now: datetime, minutes: float) -> list[ClosedTrade]:
         owner, legs = owners.get(trade.id, (None, 1))
         profit = float(trade.close_profit_abs or 0.0)
         found.append(
-            ClosedTrade(trade.pair, _ms(trade.close_date_utc), reason, profit, owner, legs)
+            ClosedTrade(trade.pair, to_ms(trade.close_date_utc), reason, profit, owner, legs)
         )
     return found
 
@@ -57,7 +58,7 @@ def _owners(closed: Sequence[Any], still_open: Iterable[Any]) -> dict[int, tuple
     owners: dict[int, tuple[str, int]] = {}
     for spread_id, trades in legs.items():
         for position in _positions(trades):
-            name = f"{spread_id} {_ms(position[0].open_date_utc)}"
+            name = f"{spread_id} {to_ms(position[0].open_date_utc)}"
             owners.update({trade.id: (name, len(position)) for trade in position})
     return owners
 
@@ -75,7 +76,3 @@ def _positions(trades: list[Any]) -> list[list[Any]]:
         closed_at = None if trade.is_open else trade.close_date_utc
         end = None if end is None or closed_at is None else max(end, closed_at)
     return positions
-
-
-def _ms(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)

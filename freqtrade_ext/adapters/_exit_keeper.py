@@ -7,6 +7,7 @@ from typing import Any, Final
 from freqtrade.persistence import Trade
 
 from freqtrade_ext.adapters._market_track import LastCandle
+from freqtrade_ext.adapters._moments import to_ms
 from freqtrade_ext.risk import (
     Direction,
     ExitAction,
@@ -150,7 +151,7 @@ class ExitKeeper:
         return None if look is not None and candle.opened_ms <= look.candle_ms else candle
 
     def _view(self, trade: Any, rate: float, now_ms: int) -> PositionView:
-        opened_ms = int(trade.open_date_utc.timestamp() * 1000)
+        opened_ms = to_ms(trade.open_date_utc)
         candle = self._last_candle(trade.pair, now_ms)
         seen = self._unseen(trade, candle, opened_ms)
         return PositionView(

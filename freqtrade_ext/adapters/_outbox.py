@@ -52,7 +52,7 @@ class Outbox:
             self._send(text)
 
     def settle(self, now_ms: int) -> None:
-        """Strike out what has been sent since; at the start of a loop."""
+        """Strike out what has been sent since; once a loop."""
         waiting = set(self._waiting())
         texts = tuple(text for text in self._texts if text in waiting)
         if texts != self._texts:

@@ -1,10 +1,10 @@
 """The bot's own closed trades, counted market by market for the layer that learns from them."""
 
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from freqtrade.persistence import Trade
 
+from freqtrade_ext.adapters._moments import from_ms
 from freqtrade_ext.adapters._regime_frames import ScoreTag
 from freqtrade_ext.signals import ClosedTrade, OwnRecord, own_record
 
@@ -24,7 +24,7 @@ class OwnRecords:
         kept = self._kept.get(pair)
         if kept is None or now_ms - kept.as_of.timestamp() * 1000 >= _KEPT_MS:
             closed = Trade.get_trades_proxy(pair=pair, is_open=False)
-            kept = own_record(map(_closed, closed), datetime.fromtimestamp(now_ms / 1000, UTC))
+            kept = own_record(map(_closed, closed), from_ms(now_ms))
             self._kept[pair] = kept
         return kept
 

@@ -8,7 +8,7 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from freqtrade.enums import ExitType, RunMode, TradingMode
@@ -19,6 +19,7 @@ from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._exit_keeper import ExitKeeper
 from freqtrade_ext.adapters._leg_markets import PRICE_ROOM
 from freqtrade_ext.adapters._market_track import LastCandle, MarketTrack
+from freqtrade_ext.adapters._moments import as_utc, from_ms
 from freqtrade_ext.adapters._order_words import OrderWords
 from freqtrade_ext.adapters._outbox import Outbox
 from freqtrade_ext.adapters._regime_inputs import BITCOIN, ETHER, RegimeInputs
@@ -235,7 +236,7 @@ class RegimeDesk:
 
     def _unlock_all_but(self, reason: str, now_ms: int) -> None:
         """End locks of stops that are over, also those that an earlier run has left."""
-        now = _moment(now_ms)
+        now = from_ms(now_ms)
         known = {lock.reason or "" for lock in PairLocks.get_pair_locks("*", now)}
         for each in known - {reason}:
             if each.startswith(_ENTRIES_STOPPED):
@@ -385,15 +386,15 @@ class RegimeDesk:
         """Lock a market, or all, visibly; False if one that ends nearly as late is there."""
         if self._is_locked(lock, now_ms, slack):
             return False
-        now, until = _moment(now_ms), _moment(lock.until_ms)
+        now, until = from_ms(now_ms), from_ms(lock.until_ms)
         PairLocks.lock_pair(lock.market or "*", until, lock.reason, now=now)
         return True
 
     def _is_locked(self, lock: Lock, now_ms: int, slack: timedelta) -> bool:
-        until = _moment(lock.until_ms)
+        until = from_ms(lock.until_ms)
         return any(
-            known.reason == lock.reason and _utc(known.lock_end_time) >= until - slack
-            for known in PairLocks.get_pair_locks(lock.market or "*", _moment(now_ms))
+            known.reason == lock.reason and as_utc(known.lock_end_time) >= until - slack
+            for known in PairLocks.get_pair_locks(lock.market or "*", from_ms(now_ms))
         )
 
     def send(self, text: str) -> None:
@@ -411,11 +412,3 @@ def _counted(trade: Any) -> float:
     """Return costs of an open trade that the exchange has booked and its profit has in it too."""
     entry_fee = float(trade.amount) * float(trade.open_rate) * float(trade.fee_open or 0.0)
     return entry_fee - float(trade.funding_fees or 0.0)
-
-
-def _moment(time_ms: int) -> datetime:
-    return datetime.fromtimestamp(time_ms / 1000, UTC)
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # columns have no zone: UTC

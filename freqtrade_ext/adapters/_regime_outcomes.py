@@ -7,6 +7,7 @@ import numpy as np
 from pandas import DataFrame
 
 from freqtrade_ext.adapters._candles import epoch_ms
+from freqtrade_ext.adapters._moments import to_ms
 from freqtrade_ext.adapters._regime_frames import ScoreTag
 from freqtrade_ext.adapters._trade_outcomes import TradeOutcomes
 
@@ -46,12 +47,12 @@ class RegimeOutcomes:
             self._outcomes.entered(key, self._outcomes.features(frame, signal_ms, known))
         elif not trade.is_open:
             notional = float(trade.max_stake_amount or trade.stake_amount) * _leverage(trade)
-            closed_ms = int(trade.close_date_utc.timestamp() * 1000)
+            closed_ms = to_ms(trade.close_date_utc)
             self._outcomes.closed(key, float(trade.close_profit_abs or 0.0) / notional, closed_ms)
 
     def _signal_ms(self, trade: Any) -> int:
         """Return the opening time of the candle whose close gave the signal."""
-        opened_ms = int(trade.open_date_utc.timestamp() * 1000)
+        opened_ms = to_ms(trade.open_date_utc)
         return opened_ms // self._candle_ms * self._candle_ms - self._candle_ms
 
 

@@ -8,7 +8,6 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from freqtrade.persistence import Trade
@@ -16,6 +15,7 @@ from freqtrade.persistence import Trade
 from freqtrade_ext.adapters._books import leg_book
 from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._leg_markets import PRICE_ROOM, LegMarkets
+from freqtrade_ext.adapters._moments import from_ms
 from freqtrade_ext.adapters._spread_results import SpreadResults
 from freqtrade_ext.adapters._spread_view import SpreadView
 from freqtrade_ext.adapters._tags import EntryTag
@@ -392,7 +392,7 @@ class SpreadBroker:
         """Whether Freqtrade has a lock on this side of a market, or it is to be delisted."""
         leg = LegName.A if market == spec.leg_a else LegName.B
         side = EntryTag(spec.spread_id, candidate.direction, leg).side
-        moment = _utc(candidate.time_ms if self.live else candidate.time_ms + self._candle_ms)
+        moment = from_ms(candidate.time_ms if self.live else candidate.time_ms + self._candle_ms)
         if self._strategy.is_pair_locked(market, candle_date=moment, side=side):
             return True
         return self.live and self._strategy.dp.check_delisting(market) is not None
@@ -592,7 +592,3 @@ def _liquidation_share(open_rate: float, liquidation: float | None, rate: float)
     if not liquidation or liquidation == open_rate or not math.isfinite(rate):
         return 0.0
     return (rate - open_rate) / (liquidation - open_rate)
-
-
-def _utc(time_ms: int) -> datetime:
-    return datetime.fromtimestamp(time_ms / 1000, UTC)

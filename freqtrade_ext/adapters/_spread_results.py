@@ -5,6 +5,7 @@ from typing import Any
 
 from freqtrade.persistence import Trade
 
+from freqtrade_ext.adapters._moments import to_ms
 from freqtrade_ext.adapters._tags import EntryTag
 from freqtrade_ext.errors import StoreError
 from freqtrade_ext.spreads import (
@@ -147,7 +148,7 @@ def _leg_fills(trades: dict[LegName, Any]) -> list[LegFill]:
 
 def _filled_ms(order: Any) -> int:
     moment = order.order_filled_utc or order.order_date_utc
-    return int(moment.timestamp() * 1000)
+    return to_ms(moment)
 
 
 def _entered(trade: Any) -> float:

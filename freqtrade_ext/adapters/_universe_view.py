@@ -7,7 +7,6 @@ What a spread looks like, before and after it is chosen, is the same as for a sp
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from freqtrade.plugins.pairlist.pairlist_helpers import expand_pairlist
 
 from freqtrade_ext.adapters._candles import market_history
+from freqtrade_ext.adapters._moments import from_ms
 from freqtrade_ext.adapters._spread_view import Shown, SpreadView
 from freqtrade_ext.risk import coin_of
 from freqtrade_ext.scanner import (
@@ -165,9 +165,9 @@ class UniverseView(SpreadView):
             z_exit=settings.exit_z,
             stop_loss_z=settings.stop_z,
             mean_reversion_window=settings.z_window,
-            fit_start=_utc(moment - self.plan.window * self.candle_ms),
-            fit_end=_utc(moment),
-            last_updated=_utc(moment),
+            fit_start=from_ms(moment - self.plan.window * self.candle_ms),
+            fit_end=from_ms(moment),
+            last_updated=from_ms(moment),
         )
 
     def _tell(self, markets: int) -> None:
@@ -176,7 +176,9 @@ class UniverseView(SpreadView):
             "[STRATEGY] universe of %d market(s): %d selection(s)%s, %d of them chose spreads: %s",
             markets,
             len(self.selections),
-            f" from {_utc(self.selections[0].time_ms):%Y-%m-%d %H:%M}" if self.selections else "",
+            f" from {from_ms(self.selections[0].time_ms):%Y-%m-%d %H:%M}"
+            if self.selections
+            else "",
             len(found),
             ", ".join(sorted(self.specs)) or "none",
         )
@@ -205,7 +207,3 @@ def _names(markets: Iterable[str]) -> dict[str, str]:
             name, number = f"{plain}_{number}", number + 1
         names[market] = name
     return names
-
-
-def _utc(time_ms: int) -> datetime:
-    return datetime.fromtimestamp(time_ms / 1000, UTC)

@@ -16,6 +16,7 @@ from pandas import DataFrame, DatetimeIndex
 
 from freqtrade_ext.adapters._exit_reasons import close_reason_of
 from freqtrade_ext.adapters._model_answers import ModelAnswers, market_target
+from freqtrade_ext.adapters._moments import from_ms
 from freqtrade_ext.adapters._regime_frames import ScoreTag
 from freqtrade_ext.adapters._regime_inputs import RegimeInputs
 from freqtrade_ext.adapters._regime_models import advice_of, why_silent
@@ -184,7 +185,7 @@ class ScoredCandles:
         columns = {pair: self.score(pair).columns for pair in _pairs(trades)}
         for trade in trades:
             frame = columns[trade["pair"]]
-            opened = datetime.fromtimestamp(trade["open_timestamp"] / 1000, UTC)
+            opened = from_ms(trade["open_timestamp"])
             # Freqtrade enters at the open of the candle after the signal's.
             row = int(DatetimeIndex(frame["date"]).searchsorted(opened)) - 1
             if row < 0:
@@ -238,7 +239,7 @@ def _closed(trade: Mapping[str, Any]) -> ClosedTrade:
     tag = ScoreTag.parse(trade["enter_tag"])
     return ClosedTrade(
         direction=-1 if trade.get("is_short") else 1,
-        opened_at=datetime.fromtimestamp(trade["open_timestamp"] / 1000, UTC),
+        opened_at=from_ms(trade["open_timestamp"]),
         profit=float(trade["profit_abs"]),
         score=None if tag is None else float(tag.score),
     )

@@ -6,6 +6,7 @@ from freqtrade.plugins.protections import ProtectionReturn
 
 from freqtrade_ext.adapters._closed_trades import trades_closed_since
 from freqtrade_ext.adapters._exit_reasons import close_reason_of
+from freqtrade_ext.adapters._moments import to_ms
 from freqtrade_ext.adapters.protections._rule_protection import RuleProtection, locked
 from freqtrade_ext.risk import Lock, kill_switch_lock
 
@@ -43,7 +44,7 @@ class KillSwitchLock(RuleProtection):
             reason = close_reason_of(trade.exit_reason)
             if reason is None:
                 continue
-            closed_ms = int(trade.close_date_utc.timestamp() * 1000)
+            closed_ms = to_ms(trade.close_date_utc)
             loss = -float(trade.close_profit or 0.0)
             lock = kill_switch_lock(pair, reason, closed_ms, rule, margin_loss=loss)
             found += [lock] if lock is not None else []

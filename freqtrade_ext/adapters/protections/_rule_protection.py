@@ -1,12 +1,13 @@
 """What our protections have in common: settings that can change while the bot runs."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from freqtrade.exceptions import OperationalException
 from freqtrade.persistence import Trade
 from freqtrade.plugins.protections import IProtection, ProtectionReturn
 
+from freqtrade_ext.adapters._moments import from_ms
 from freqtrade_ext.adapters.risk_settings import risk_settings_of
 from freqtrade_ext.adapters.risk_store import RiskStore, RiskTable
 from freqtrade_ext.errors import ConfigError
@@ -49,5 +50,5 @@ def locked(lock: Lock | None) -> ProtectionReturn | None:
     """Translate a lock of ours into Freqtrade's."""
     if lock is None:
         return None
-    until = datetime.fromtimestamp(lock.until_ms / 1000, UTC)
+    until = from_ms(lock.until_ms)
     return ProtectionReturn(lock=True, until=until, reason=lock.reason)

@@ -6,6 +6,7 @@ from typing import Any
 from freqtrade.plugins.protections import ProtectionReturn
 
 from freqtrade_ext.adapters._closed_trades import closed_since
+from freqtrade_ext.adapters._moments import to_ms
 from freqtrade_ext.adapters.protections._rule_protection import RuleProtection, locked
 from freqtrade_ext.risk import stoploss_lock
 
@@ -47,4 +48,4 @@ class StoplossFrequencyGuard(RuleProtection):
     def _lock(self, now: datetime, pair: str | None) -> ProtectionReturn | None:
         guard: Any = self.settings().stoploss_guard
         closed = closed_since(now, guard.window_minutes + guard.lock_minutes)
-        return locked(stoploss_lock(closed, int(now.timestamp() * 1000), guard, market=pair))
+        return locked(stoploss_lock(closed, to_ms(now), guard, market=pair))

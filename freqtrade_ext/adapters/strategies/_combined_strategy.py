@@ -3,7 +3,6 @@
 # Freqtrade names every argument of a callback; what is passed on unseen is not written down here.
 # mypy: disable-error-code="override"
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from freqtrade.persistence import Trade
@@ -12,6 +11,7 @@ from pandas import DataFrame
 from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._candles import epoch_ms
 from freqtrade_ext.adapters._combined_frames import PLOT_CONFIG, SPREAD_COLUMNS, with_legs
+from freqtrade_ext.adapters._moments import from_ms
 from freqtrade_ext.adapters._regime_desk import RegimeDesk
 from freqtrade_ext.adapters._spread_broker import SpreadBroker
 from freqtrade_ext.adapters._tags import EntryTag
@@ -107,7 +107,7 @@ class CombinedStrategy(SpreadStrategy, RegimeStrategy):
         if account:
             return account[0]
         begin = candidate.time_ms + self._view.candle_ms
-        left = Trade.get_trades_proxy(is_open=False, close_date=_utc(begin - 1))
+        left = Trade.get_trades_proxy(is_open=False, close_date=from_ms(begin - 1))
         for trades, what in ((Trade.get_trades_proxy(is_open=True), "open"), (left, "just left")):
             own = {each.pair for each in trades if not _is_leg(each)}
             if taken := sorted(pair for pair in own if coin_of(pair) in map(coin_of, legs)):
@@ -226,10 +226,6 @@ class CombinedStrategy(SpreadStrategy, RegimeStrategy):
 def _kind(tag: str | None) -> Any:
     """Return the class whose callback an entry tag belongs to."""
     return RegimeStrategy if EntryTag.parse(tag) is None else SpreadStrategy
-
-
-def _utc(time_ms: int) -> datetime:
-    return datetime.fromtimestamp(time_ms / 1000, UTC)
 
 
 def _is_leg(trade: Any) -> bool:

@@ -19,6 +19,7 @@ from freqtrade_ext.adapters._exit_reasons import close_reason_of
 from freqtrade_ext.adapters._host_patches import load_protections_of_users
 from freqtrade_ext.adapters._layer_alarm import LayerAlarm
 from freqtrade_ext.adapters._market_track import MarketTrack
+from freqtrade_ext.adapters._moments import to_ms
 from freqtrade_ext.adapters._own_records import OwnRecords
 from freqtrade_ext.adapters._regime_desk import Entry, RegimeDesk
 from freqtrade_ext.adapters._regime_frames import (
@@ -367,7 +368,7 @@ class RegimeStrategy(StagedStrategy, ModelStrategy):
         **kwargs: Any,
     ) -> float:
         """Answer the unified leverage, never above the exchange's bracket."""
-        entry = Entry(pair, side, current_rate, _ms(current_time))
+        entry = Entry(pair, side, current_rate, to_ms(current_time))
         return self.desk.leverage(entry, max_leverage, self._spread_bps(pair))
 
     def _spread_bps(self, pair: str) -> float | None:
@@ -401,7 +402,7 @@ class RegimeStrategy(StagedStrategy, ModelStrategy):
             return proposed_stake
         if not self._books_are_read:
             return 0.0
-        entry = Entry(pair, side, current_rate, _ms(current_time))
+        entry = Entry(pair, side, current_rate, to_ms(current_time))
         return self.desk.stake(entry, leverage, max_stake)
 
     @answer_on_error(False)
@@ -442,7 +443,7 @@ class RegimeStrategy(StagedStrategy, ModelStrategy):
         **kwargs: Any,
     ) -> str | None:
         """Answer the reason to close this position, or None to hold it."""
-        action = self.desk.decide(trade, current_rate, _ms(current_time))
+        action = self.desk.decide(trade, current_rate, to_ms(current_time))
         return action.reason.value if isinstance(action, Close) else None
 
     @answer_on_error(None)
@@ -457,7 +458,7 @@ class RegimeStrategy(StagedStrategy, ModelStrategy):
         **kwargs: Any,
     ) -> float | None:
         """Answer where the stop lies, relative to the rate that Freqtrade asks with."""
-        stop = self.desk.stop(trade, _ms(current_time))
+        stop = self.desk.stop(trade, to_ms(current_time))
         return stoploss_from_absolute(
             stop, current_rate, is_short=trade.is_short, leverage=trade.leverage or 1.0
         )
@@ -476,7 +477,7 @@ class RegimeStrategy(StagedStrategy, ModelStrategy):
         **kwargs: Any,
     ) -> tuple[float, str] | None:
         """Answer the part of a position that is to be closed, as a negative stake."""
-        action = self.desk.decide(trade, current_exit_rate, _ms(current_time))
+        action = self.desk.decide(trade, current_exit_rate, to_ms(current_time))
         if not isinstance(action, Reduce):
             return None
         self.desk.words.closes[trade.pair] = action.reason.value
@@ -512,7 +513,7 @@ class RegimeStrategy(StagedStrategy, ModelStrategy):
         if self._scored_outcomes is not None:
             self._scored_outcomes.filled(trade, order)
         if self._is_trading and order.ft_order_side == trade.entry_side:
-            self._layer_models.entered(pair, self.desk.levels(trade, _ms(current_time)))
+            self._layer_models.entered(pair, self.desk.levels(trade, to_ms(current_time)))
 
 
 def _part(config: dict[str, Any], name: str, model: Any) -> Any:
@@ -521,7 +522,3 @@ def _part(config: dict[str, Any], name: str, model: Any) -> Any:
 
 def _no_record(pair: str) -> None:
     return None
-
-
-def _ms(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)

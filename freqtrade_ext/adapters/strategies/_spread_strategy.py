@@ -22,6 +22,7 @@ from freqtrade_ext.adapters._book_renewal import BookRenewal, Host
 from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._candles import epoch_ms, leg_candles
 from freqtrade_ext.adapters._leg_markets import LegMarkets
+from freqtrade_ext.adapters._moments import to_ms
 from freqtrade_ext.adapters._spread_advice import SpreadAdvice
 from freqtrade_ext.adapters._spread_broker import Signalled, SpreadBroker
 from freqtrade_ext.adapters._spread_frames import (
@@ -404,7 +405,7 @@ class SpreadStrategy(StagedStrategy, ModelStrategy):
             return proposed_stake
         if not self._books_are_read:
             return 0.0
-        return self.broker.stake(tag, current_rate, leverage, self._bands(), _ms(current_time))
+        return self.broker.stake(tag, current_rate, leverage, self._bands(), to_ms(current_time))
 
     @answer_on_error(False)
     def confirm_trade_entry(
@@ -423,7 +424,7 @@ class SpreadStrategy(StagedStrategy, ModelStrategy):
         tag = EntryTag.parse(entry_tag)
         if tag is None:
             return pair not in self._view.markets
-        return self._books_are_read and self.broker.confirm(tag, side, amount, _ms(current_time))
+        return self._books_are_read and self.broker.confirm(tag, side, amount, to_ms(current_time))
 
     @answer_on_error(None)
     def order_filled(
@@ -432,7 +433,7 @@ class SpreadStrategy(StagedStrategy, ModelStrategy):
         """Report a fill."""
         tag = EntryTag.parse(trade.enter_tag)
         if tag is not None:
-            self.broker.filled(tag, trade, _ms(current_time))
+            self.broker.filled(tag, trade, to_ms(current_time))
 
     @answer_on_error(None)
     def custom_exit(
@@ -448,7 +449,9 @@ class SpreadStrategy(StagedStrategy, ModelStrategy):
         tag = EntryTag.parse(trade.enter_tag)
         if tag is None:
             return None
-        reason = self.broker.exit_reason(tag, trade, current_rate, self._bands(), _ms(current_time))
+        reason = self.broker.exit_reason(
+            tag, trade, current_rate, self._bands(), to_ms(current_time)
+        )
         return reason.value if reason else None
 
     @answer_on_error(True)
@@ -467,7 +470,7 @@ class SpreadStrategy(StagedStrategy, ModelStrategy):
         """Let every exit pass; one that the spread has not asked for closes both legs."""
         tag = EntryTag.parse(trade.enter_tag)
         if tag is not None and self._execution is not None:
-            self.broker.forced_exit(tag, trade, exit_reason, _ms(current_time))
+            self.broker.forced_exit(tag, trade, exit_reason, to_ms(current_time))
         return True
 
     @answer_on_error(None)
@@ -478,7 +481,7 @@ class SpreadStrategy(StagedStrategy, ModelStrategy):
         tag = EntryTag.parse(trade.enter_tag)
         if tag is None:
             return None
-        return self.broker.adjustment(tag, trade, current_rate, _ms(current_time))
+        return self.broker.adjustment(tag, trade, current_rate, to_ms(current_time))
 
     @answer_on_error(False)
     def check_entry_timeout(
@@ -561,7 +564,3 @@ def _first_traded_ms(frame: DataFrame, startup: int) -> float:
     """Time of the first candle whose signal a backtest acts on: it cuts the startup candles."""
     times = epoch_ms(frame["date"].iloc[startup : startup + 1])
     return float(times[0]) if len(times) else math.inf
-
-
-def _ms(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)

@@ -10,6 +10,7 @@ from freqtrade.exceptions import OperationalException
 
 from freqtrade_ext.adapters._callbacks import answer_on_error
 from freqtrade_ext.adapters._funding_check import funding_gaps
+from freqtrade_ext.adapters._moments import to_ms
 from freqtrade_ext.adapters.strategies._guarded_strategy import GuardedStrategy
 from freqtrade_ext.errors import ConfigError, CorruptStateError, StoreError
 from freqtrade_ext.settings import ExecutionSettings
@@ -97,7 +98,7 @@ class StagedStrategy(GuardedStrategy):
     @answer_on_error(None)
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
         """Look at the books and the account, before anything is decided."""
-        now_ms = int(current_time.timestamp() * 1000)
+        now_ms = to_ms(current_time)
         are_read = False
         try:
             # A clock of a trading bot can be set back as well; its positions are still its own.
